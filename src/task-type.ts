@@ -1,0 +1,57 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+
+/** Logs with the task's id and type added; from a thread, the line crosses to the service's own log. */
+export interface TaskLog {
+  debug(fields: object | string, message?: string): void
+  info(fields: object | string, message?: string): void
+  warn(fields: object | string, message?: string): void
+  error(fields: object | string, message?: string): void
+}
+
+/** What a running task may know and do. */
+export interface TaskContext<State = unknown> {
+  readonly taskId: string
+  /** Numbers the starts of this task, whatever their reason: 1, 2, 3… */
+  readonly attempt: number
+  /** Aborted on cancel, timeout and the end of the grace period; `reason.code` is `client`, `timeout` or `shutdown`. */
+  readonly signal: AbortSignal
+  readonly log: TaskLog
+  /** The state of the last checkpoint that an earlier attempt made, if any. */
+  readonly restored: State | undefined
+  /** How far the task is: `value` in [0, 1], never falling within an attempt; `text` at most 1,000 characters. */
+  progress(value: number, text?: string): void
+  /** Resolves when `state` (JSON, at most 4 MiB) is durable; a later attempt finds it in `restored`. */
+  checkpoint(state: State): Promise<void>
+}
+
+/** A kind of work. Durations are in seconds; what is left out takes the default in brackets. */
+export interface TaskType<Input = unknown, State = unknown> {
+  /** Unique; lower-case words joined by `-`. */
+  type: string
+  description: string
+  /** JSON Schema of the input; defaults are filled in, types are not coerced. */
+  input: object
+  /** `thread` [default]: its own worker thread, can be killed. `inline`: on the event loop, for I/O. */
+  isolation?: 'thread' | 'inline'
+  /** What happens when the grace period of a shutdown is over [`cancel`]. */
+  onShutdown?: 'cancel' | 'requeue'
+  /** What happens when its process died [`fail`, code `TASK_INTERRUPTED`]. */
+  onLost?: 'fail' | 'requeue'
+  /** Time limit of one attempt [`TASK_TIMEOUT`]. */
+  timeoutSeconds?: number
+  /** Thrown errors allowed before the task is `failed` [1]. Being put back is not counted here. */
+  attempts?: number
+  /** Wait after a thrown error, before the next attempt [0]. */
+  backoffSeconds?: number
+  /** How often it may be put back by a shutdown or a lost process before it fails with `TASK_REQUEUE_LIMIT` [20]. */
+  maxRequeues?: number
+  /** Does the work; the resolved value is the result (JSON, at most 1 MiB). */
+  run(input: Input, ctx: TaskContext<State>): unknown
+}
+
+/** Adds types to a task type whose input is a TypeBox schema; returns it as it is. */
+export function defineTask<Schema extends TSchema, State = unknown>(
+  type: TaskType<Static<Schema>, State> & { input: Schema }
+): TaskType<Static<Schema>, State> {
+  return type
+}
