@@ -1,12 +1,8 @@
 import type { Static, TSchema } from '@sinclair/typebox'
+import type { Log, LogLevel } from './log.ts'
 
 /** Logs with the task's id and type added; from a thread, the line crosses to the service's own log. */
-export interface TaskLog {
-  debug(fields: object | string, message?: string): void
-  info(fields: object | string, message?: string): void
-  warn(fields: object | string, message?: string): void
-  error(fields: object | string, message?: string): void
-}
+export type TaskLog = Pick<Log, LogLevel>
 
 /** What a running task may know and do. */
 export interface TaskContext<State = unknown> {

@@ -1,16 +1,16 @@
-/** The vocabulary: what a task, its record, its events and a task type are. Everything else speaks in these. */
-import { type Static, type TSchema, Type } from '@sinclair/typebox'
+/** The vocabulary of tasks: every shape that crosses a border, as a schema and as a type. */
+import { type Static, Type } from '@sinclair/typebox'
 
-const StringEnum = <T extends string>(values: readonly T[], options = {}) =>
-  Type.Unsafe<T>({ type: 'string', enum: [...values], ...options })
+const enumOf = <T extends string>(values: readonly T[], description: string) =>
+  Type.Unsafe<T>({ type: 'string', enum: values, description })
 
 export const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const
-export const TaskStatus = StringEnum(statuses, { description: 'Nothing leaves a finished state.' })
-export type TaskStatus = Static<typeof TaskStatus>
+export type TaskStatus = (typeof statuses)[number]
 export type FinalStatus = Exclude<TaskStatus, 'pending' | 'running'>
+export const TaskStatus = enumOf(statuses, 'Nothing leaves `completed`, `failed` or `cancelled`.')
 
-export const CancelReason = StringEnum(['client', 'shutdown', 'timeout'] as const)
-export type CancelReason = Static<typeof CancelReason>
+export const cancelReasons = ['client', 'shutdown', 'timeout'] as const
+export type CancelReason = (typeof cancelReasons)[number]
 
 /** Why a task was put back into the queue. */
 export type RequeueReason = 'retry' | 'shutdown' | 'lost'
@@ -20,3 +20,101 @@ export const ErrorInfo = Type.Object({
   message: Type.String()
 })
 export type ErrorInfo = Static<typeof ErrorInfo>
+
+export const Progress = Type.Object({
+  value: Type.Number({ minimum: 0, maximum: 1 }),
+  text: Type.String({ maxLength: 1000 })
+})
+export type Progress = Static<typeof Progress>
+
+const Time = (description: string) => Type.String({ format: 'date-time', description })
+
+/** The truth about a task. Times are ISO 8601 UTC with milliseconds. */
+export const TaskRecord = Type.Object(
+  {
+    taskId: Type.String({ format: 'uuid', description: 'A UUIDv7.' }),
+    type: Type.String(),
+    status: TaskStatus,
+    progress: Progress,
+    attempt: Type.Integer({ minimum: 0, description: 'Numbers the starts, whatever their reason.' }),
+    priority: Type.Integer({ minimum: 0, maximum: 10 }),
+    createdAt: Time('When it was accepted.'),
+    startedAt: Type.Optional(Time('When its latest attempt started.')),
+    endedAt: Type.Optional(Time('When it was completed, failed or cancelled.')),
+    result: Type.Optional(Type.Unknown({ description: 'What the task returned.' })),
+    error: Type.Optional(ErrorInfo),
+    cancelReason: Type.Optional(enumOf(cancelReasons, 'Who or what cancelled it.'))
+  },
+  { title: 'TaskRecord' }
+)
+export type TaskRecord = Static<typeof TaskRecord>
+
+/** The body of `POST /api/tasks`. */
+export const NewTask = Type.Object(
+  {
+    type: Type.String({ minLength: 1, maxLength: 100, description: 'One of `GET /api/task-types`.' }),
+    input: Type.Unknown({ description: "Checked against the type's own input schema." }),
+    priority: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 10, default: 0, description: 'Higher runs first.' })
+    )
+  },
+  { additionalProperties: false }
+)
+export type NewTask = Static<typeof NewTask>
+
+/** The answer to `POST /api/tasks`. */
+export const TaskStarted = Type.Object({
+  taskId: Type.String({ format: 'uuid' }),
+  type: Type.String(),
+  status: Type.Literal('pending'),
+  statusUrl: Type.String(),
+  streamUrl: Type.String()
+})
+
+/** The query of `GET /api/tasks`. */
+export const TaskQuery = Type.Object(
+  {
+    status: Type.Optional(TaskStatus),
+    type: Type.Optional(Type.String({ maxLength: 100 })),
+    limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+    cursor: Type.Optional(Type.String({ maxLength: 200, description: '`nextCursor` of the page before.' }))
+  },
+  { additionalProperties: false }
+)
+export type TaskQuery = Static<typeof TaskQuery>
+
+export const TaskPage = Type.Object({
+  tasks: Type.Array(TaskRecord),
+  nextCursor: Type.Optional(Type.String({ description: 'Left out on the last page.' }))
+})
+export type TaskPage = Static<typeof TaskPage>
+
+export const TaskTypeInfo = Type.Object({
+  type: Type.String(),
+  description: Type.String(),
+  inputSchema: Type.Unknown({ description: 'JSON Schema.' }),
+  isolation: enumOf(['thread', 'inline'] as const, 'Its own worker thread, or the event loop.'),
+  onShutdown: enumOf(['cancel', 'requeue'] as const, 'What happens when the grace period is over.'),
+  timeoutSeconds: Type.Number()
+})
+export type TaskTypeInfo = Static<typeof TaskTypeInfo>
+
+export const finalEventTypes = ['task_completed', 'task_failed', 'task_cancelled'] as const
+export type EventType =
+  | 'task_started'
+  | 'progress_update'
+  | 'task_requeued'
+  | (typeof finalEventTypes)[number]
+
+/** One line of a task's history. `json` is `{taskId, type, timestamp, data}`, serialised once for all readers. */
+export interface TaskEvent {
+  /** Opaque to clients; only grows within a task. */
+  id: string
+  type: EventType
+  json: string
+}
+
+export const isFinalEvent = (type: EventType): boolean =>
+  (finalEventTypes as readonly string[]).includes(type)
+export const isFinished = (status: TaskStatus): status is FinalStatus =>
+  status !== 'pending' && status !== 'running'

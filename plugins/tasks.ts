@@ -1,0 +1,51 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { createEngine, isVolatile } from '../src/create-engine.ts'
+import { Runner } from '../src/runner.ts'
+import { TaskService } from '../src/task-service.ts'
+import { type LoadedTaskType, loadTaskTypes } from '../src/task-types.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    tasks: TaskService
+  }
+}
+
+/** `types` are known besides the built-in ones and those of TASKS_DIR. */
+async function tasksPlugin(app: FastifyInstance, { types: more }: { types: readonly LoadedTaskType[] }) {
+  const { config, log, shutdown } = app
+  const types = await loadTaskTypes(config.TASKS_DIR, config.TASK_TIMEOUT * 1000)
+  for (const type of more) types.set(type.type, type)
+
+  const tasks = new TaskService({
+    engine: await createEngine(config, log),
+    runner: new Runner({
+      maxThreads: config.MAX_WORKERS,
+      memoryLimitMiB: config.WORKER_MEMORY_LIMIT,
+      cancelGraceMs: config.CANCEL_GRACE * 1000,
+      log
+    }),
+    types,
+    metrics: app.taskMetrics,
+    drainPending: config.DRAIN_PENDING === 'run' || isVolatile(config),
+    shutdownTimeoutMs: config.GRACEFUL_SHUTDOWN_TIMEOUT * 1000,
+    acceptsTasks: () => shutdown.acceptsTasks(),
+    log
+  })
+  app.decorate('tasks', tasks)
+  app.taskMetrics.gaugePending(() => tasks.getPendingTaskCount())
+  shutdown.onDrain('tasks', tasks)
+  shutdown.onLeft((report) => tasks.recordShutdown(report))
+  app.addHook('onReady', () => tasks.start())
+  // Not earlier: a process that cannot listen must not have begun a task.
+  app.addHook('onListen', async () => {
+    if (shutdown.acceptsTasks()) tasks.resume()
+  })
+  app.addHook('onClose', () => tasks.shutdown())
+}
+
+export default fp(tasksPlugin, {
+  name: 'tasks',
+  fastify: '5.x',
+  dependencies: ['config', 'shutdown', 'metrics']
+})

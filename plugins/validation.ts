@@ -1,0 +1,38 @@
+import createError from '@fastify/error'
+import { Ajv, type Options } from 'ajv'
+import addFormats from 'ajv-formats'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { describeProblems } from '../src/validation.ts'
+
+const maxDepth = 64
+
+const InputTooDeep = createError('INPUT_TOO_DEEP', `Bodies may be at most ${maxDepth} levels deep`, 400)
+
+/** Bodies are JSON and taken literally; what comes as text in a URL is turned into its type. */
+async function validationPlugin(app: FastifyInstance) {
+  const body = makeAjv({ useDefaults: true })
+  const text = makeAjv({ useDefaults: true, coerceTypes: 'array' })
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? body : text).compile(schema))
+  app.setSchemaErrorFormatter((errors, part) => new Error(describeProblems(errors, part)))
+
+  app.removeContentTypeParser('text/plain')
+  app.addHook('preValidation', async (request) => {
+    if (depthExceeds(request.body, maxDepth)) throw new InputTooDeep()
+  })
+}
+
+function makeAjv(options: Options): Ajv {
+  const ajv = new Ajv({ ...options, strict: true, strictTypes: false })
+  addFormats.default(ajv)
+  return ajv
+}
+
+function depthExceeds(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const child of Object.values(value)) if (depthExceeds(child, levels - 1)) return true
+  return false
+}
+
+export default fp(validationPlugin, { name: 'validation', fastify: '5.x' })

@@ -1,0 +1,59 @@
+import sensible from '@fastify/sensible'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import auth from '../plugins/auth.ts'
+import config from '../plugins/config.ts'
+import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.ts'
+import health from '../plugins/health.ts'
+import metrics from '../plugins/metrics.ts'
+import openapi from '../plugins/openapi.ts'
+import requestLog from '../plugins/request-log.ts'
+import shutdown from '../plugins/shutdown.ts'
+import tasks from '../plugins/tasks.ts'
+import validation from '../plugins/validation.ts'
+import healthRoutes from '../routes/health.ts'
+import taskStreamRoute from '../routes/task-stream.ts'
+import taskRoutes from '../routes/tasks.ts'
+import type { Settings } from './config.ts'
+import type { LoadedTaskType } from './task-types.ts'
+
+export interface AppOptions {
+  settings: Settings
+  logger?: FastifyBaseLogger
+  /** Task types besides the built-in ones and those of TASKS_DIR. */
+  types?: readonly LoadedTaskType[]
+}
+
+/** The whole system in reading order: each plugin decorates the app with one thing, routes come last. */
+export async function buildApp({ settings, logger, types = [] }: AppOptions) {
+  const app = Fastify({
+    ...(logger && { loggerInstance: logger }),
+    logController: new LogController({ disableRequestLogging: true }), // plugins/request-log.ts says it in one line
+    bodyLimit: settings.BODY_LIMIT,
+    // A client that sends its request too slowly is cut off.
+    requestTimeout: 120_000,
+    // While close() runs its preClose hooks, requests are served as usual.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 1024 },
+    clientErrorHandler,
+    frameworkErrors
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  await app.register(config, { settings })
+  await app.register(errors)
+  await app.register(sensible)
+  await app.register(validation)
+  await app.register(requestLog)
+  await app.register(shutdown)
+  await app.register(metrics)
+  await app.register(tasks, { types })
+  await app.register(health)
+  await app.register(auth)
+  await app.register(openapi)
+
+  await app.register(healthRoutes)
+  await app.register(taskRoutes, { prefix: '/api' })
+  await app.register(taskStreamRoute, { prefix: '/api' })
+
+  return app
+}

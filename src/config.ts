@@ -1,0 +1,125 @@
+import { type Static, type TObject, Type } from '@sinclair/typebox'
+import { envSchema } from 'env-schema'
+import { StartError } from './errors.ts'
+import { describeProblems } from './validation.ts'
+
+// setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
+const maxSeconds = 2_000_000
+
+const Seconds = (defaultValue: number, description: string) =>
+  Type.Number({ default: defaultValue, minimum: 0, maximum: maxSeconds, description })
+
+const Secret = (description: string) => Type.Optional(Type.String({ writeOnly: true, description }))
+
+/** Every setting: its type, default and meaning. The README's table and the chart's values follow from it. */
+export const Settings = Type.Object({
+  HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+  PORT: Type.Integer({ default: 3000, minimum: 0, maximum: 65535, description: 'Port to listen on.' }),
+  LOG_LEVEL: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>({
+    type: 'string',
+    enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    default: 'info',
+    description: 'Least severe level that is logged.'
+  }),
+  TASK_STORE_URL: Type.String({
+    default: 'sqlite:./data/tasks.db',
+    pattern: '^(sqlite:.+|rediss?://.+)$',
+    description: 'Where tasks live: `sqlite:<path>`, `sqlite::memory:`, `redis://…` or `rediss://…`.'
+  }),
+  TASK_QUEUE_PREFIX: Type.String({
+    default: 'lastcall',
+    pattern: '^[A-Za-z0-9_.-]{1,64}$',
+    description: 'Key prefix of the distributed engine.'
+  }),
+  STORE_SYNC: Type.Unsafe<'full' | 'normal'>({
+    type: 'string',
+    enum: ['full', 'normal'],
+    default: 'full',
+    description: '`full`: an accepted task survives power loss; `normal`: it survives the process.'
+  }),
+  GRACEFUL_SHUTDOWN_TIMEOUT: Seconds(
+    600,
+    'Seconds that running tasks may take to finish once draining began.'
+  ),
+  SHUTDOWN_DELAY: Seconds(0, 'Seconds to go on serving after SIGTERM, until load balancers have noticed.'),
+  CANCEL_GRACE: Seconds(5, 'Seconds that an aborted task has to end before it is stopped the hard way.'),
+  SCRAPE_LINGER: Seconds(
+    0,
+    'Seconds to wait after the last task, at most, for one more scrape of `/metrics`.'
+  ),
+  DRAIN_PENDING: Type.Unsafe<'keep' | 'run'>({
+    type: 'string',
+    enum: ['keep', 'run'],
+    default: 'keep',
+    description:
+      '`keep` leaves pending tasks to the next process; `run` runs them while draining. `sqlite::memory:` always runs them.'
+  }),
+  MAX_WORKERS: Type.Integer({
+    default: 4,
+    minimum: 1,
+    maximum: 1024,
+    description: 'Tasks that run at once in this process.'
+  }),
+  MAX_PENDING: Type.Integer({
+    default: 10_000,
+    minimum: 1,
+    maximum: 100_000_000,
+    description: 'Pending tasks beyond which new ones get 429.'
+  }),
+  TASK_TIMEOUT: Seconds(300, 'Seconds that one attempt may take, unless its type says otherwise.'),
+  TASK_RETENTION: Seconds(600, 'Seconds that a finished task and its events are kept.'),
+  WORKER_MEMORY_LIMIT: Type.Integer({
+    default: 512,
+    minimum: 16,
+    maximum: 1_048_576,
+    description: 'MiB of heap per worker thread.'
+  }),
+  TASKS_DIR: Type.Optional(
+    Type.String({ description: 'Folder of additional task types (`*.js`, `*.mjs`).' })
+  ),
+  ADMIN_TOKEN: Secret('Bearer token for `/admin/*`; without it that API is off.'),
+  API_TOKENS: Secret(
+    'Comma-separated bearer tokens, one of which `/api/*` asks for; without it the API is open.'
+  ),
+  SSE_HEARTBEAT: Seconds(15, 'Seconds between heartbeat comments on a stream.'),
+  BODY_LIMIT: Type.Integer({
+    default: 10_485_760,
+    minimum: 1,
+    maximum: 1_073_741_824,
+    description: 'Largest request body in bytes.'
+  }),
+  LINK_CHECK_ALLOW_PRIVATE: Type.Boolean({
+    default: false,
+    description: 'Lets `link-check` reach private, loopback and link-local addresses.'
+  })
+})
+export type Settings = Static<typeof Settings>
+
+/**
+ * Reads the settings from environment variables; an empty one counts as not set.
+ * Throws a StartError that names each variable with a bad value, without repeating secrets.
+ */
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const given = Object.fromEntries(
+    Object.keys(Settings.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
+  )
+  try {
+    return envSchema<Settings>({ schema: Settings, data: given, dotenv: false, env: false })
+  } catch (error) {
+    // env-schema adds Ajv's errors to its own.
+    const { errors } = error as { errors?: Parameters<typeof describeProblems>[0] }
+    throw new StartError(errors ? describeProblems(errors, '').replaceAll('/', '') : String(error), {
+      cause: error
+    })
+  }
+}
+
+/** The rows of the README's configuration table, in the order of declaration. */
+export function describeSettings(schema: TObject = Settings) {
+  return Object.entries(schema.properties).map(([name, setting]) => ({
+    name,
+    default: setting.default as string | number | boolean | undefined,
+    description: String(setting.description),
+    secret: setting.writeOnly === true
+  }))
+}

@@ -1,0 +1,142 @@
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
+import { StartError } from '../errors.ts'
+import { applicationId, migrations } from './migrations.ts'
+
+const memory = ':memory:'
+// A full check reads every page: 0.1 s for 64 MiB, too long for a restart beyond that.
+const checkedBytes = 64 * 1024 * 1024
+
+/**
+ * Opens the database file for this process alone and brings its schema up to date.
+ * Throws a StartError, with the file untouched, if it is in use, newer, corrupt, not ours or not writable.
+ */
+export function openDatabase(location: string, sync: 'full' | 'normal'): DatabaseSyncInstance {
+  const path = location === memory ? memory : resolve(location)
+  try {
+    if (path !== memory) {
+      mkdirSync(dirname(path), { recursive: true })
+      checkHeader(path)
+    }
+    const db = new DatabaseSync(path, { timeout: 0 })
+    try {
+      prepare(db, path, sync)
+      return db
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  } catch (error) {
+    throw error instanceof StartError ? error : new StartError(explain(path, error), { cause: error })
+  }
+}
+
+/** Leaves one plain file, and lets go of it. */
+export function closeDatabase(db: DatabaseSyncInstance): void {
+  const path = db.location()
+  if (path) {
+    // The driver keeps a closed database locked until its statements are collected as garbage; this unlocks it now.
+    db.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL')
+    db.prepare('SELECT 1 FROM sqlite_schema').get()
+    rmSync(ownerFile(path), { force: true })
+  }
+  db.close()
+}
+
+/** Judges the file by its first bytes, before SQLite opens it: opening would already create files beside it. */
+function checkHeader(path: string): void {
+  const header = Buffer.alloc(100)
+  let length = 0
+  try {
+    const file = openSync(path, 'r')
+    try {
+      length = readSync(file, header)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    throw error
+  }
+  if (length === 0) return
+  if (length < header.length || !header.toString('latin1').startsWith('SQLite format 3\0')) {
+    throw new StartError(`${path} is not a SQLite database, or it is corrupt`)
+  }
+  // Offsets of user_version and application_id: https://sqlite.org/fileformat.html#the_database_header
+  checkIdentity(path, header.readUInt32BE(68), header.readUInt32BE(60))
+}
+
+function checkIdentity(path: string, application: number, version: number): void {
+  if (application !== applicationId) throw new StartError(`${path} belongs to another application`)
+  if (version > migrations.length) {
+    throw new StartError(
+      `${path} was written by a newer lastcall (its schema is ${version}, this one knows ${migrations.length})`
+    )
+  }
+}
+
+function prepare(db: DatabaseSyncInstance, path: string, sync: 'full' | 'normal'): void {
+  // Set before the first access: SQLite then keeps the file locked until this process ends, however it ends.
+  db.exec('PRAGMA locking_mode = EXCLUSIVE')
+  const application = pragma(db, 'application_id')
+  let version = pragma(db, 'user_version')
+  const isNew =
+    application === 0 && version === 0 && db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
+  if (!isNew) {
+    checkIdentity(path, application, version)
+    if (path !== memory && statSync(path).size <= checkedBytes) checkPages(db, path)
+  }
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync}; PRAGMA journal_size_limit = 67108864`)
+  db.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${applicationId}`)
+  for (; version < migrations.length; version++) db.exec(migrations[version] ?? '')
+  db.exec(`PRAGMA user_version = ${version}; COMMIT`)
+  if (path === memory) return
+  // checkHeader of a later process reads the main file only.
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  const owner = { pid: process.pid, host: hostname(), since: new Date().toISOString() }
+  writeFileSync(ownerFile(path), `${JSON.stringify(owner)}\n`)
+}
+
+function pragma(db: DatabaseSyncInstance, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+}
+
+function checkPages(db: DatabaseSyncInstance, path: string): void {
+  const verdict = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
+  if (verdict !== 'ok') throw new StartError(`${path} is corrupt: ${verdict}`)
+}
+
+const ownerFile = (path: string) => `${path}.owner`
+
+/** SQLite's primary result codes, https://sqlite.org/rescode.html */
+const BUSY = 5
+const CORRUPT = 11
+const NOTADB = 26
+
+function explain(path: string, error: unknown): string {
+  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+  const message = error instanceof Error ? error.message : String(error)
+  if (code === BUSY) return `${path} is in use by ${readOwner(path)}; two processes must not share one file`
+  if (code === CORRUPT || code === NOTADB) return `${path} is corrupt: ${message}`
+  return `${path} cannot be opened for writing: ${message}`
+}
+
+function readOwner(path: string): string {
+  try {
+    const { pid, host, since } = JSON.parse(readFileSync(ownerFile(path), 'utf8'))
+    return `process ${pid} on ${host} since ${since}`
+  } catch {
+    return 'another process'
+  }
+}

@@ -1,0 +1,75 @@
+import { isFinalEvent, type TaskEvent } from '../task.ts'
+
+/** How many of a followed task's latest events are kept in memory, for the readers that keep up. */
+const recentEvents = 64
+
+interface Feed {
+  recent: TaskEvent[]
+  readers: number
+  waiting: (() => void)[]
+}
+
+/** Wakes the readers of a task's events, and hands each new event to all of them in its one serialised form. */
+export class Feeds {
+  readonly #feeds = new Map<string, Feed>()
+
+  publish(taskId: string, event: TaskEvent): void {
+    const feed = this.#feeds.get(taskId)
+    if (!feed) return
+    feed.recent.push(event)
+    if (feed.recent.length > recentEvents) feed.recent.shift()
+    this.wake(taskId)
+  }
+
+  /** Lets the readers of a task look again, because it was removed for example. */
+  wake(taskId: string): void {
+    const feed = this.#feeds.get(taskId)
+    if (!feed) return
+    const { waiting } = feed
+    feed.waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  /** `read` gives the events after an id from the log, none if there are none yet, undefined if none will come. */
+  async *follow(
+    taskId: string,
+    after: number,
+    signal: AbortSignal,
+    read: (after: number) => TaskEvent[] | undefined
+  ): AsyncGenerator<readonly TaskEvent[]> {
+    const feed = this.#feeds.get(taskId) ?? { recent: [], readers: 0, waiting: [] }
+    this.#feeds.set(taskId, feed)
+    feed.readers++
+    let wake = () => {}
+    const onAbort = () => wake()
+    signal.addEventListener('abort', onAbort)
+    try {
+      while (!signal.aborted) {
+        const events = recentAfter(feed, after) ?? read(after)
+        if (events === undefined) return
+        const last = events.at(-1)
+        if (last === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+            feed.waiting.push(resolve)
+          })
+          continue
+        }
+        yield events
+        if (isFinalEvent(last.type)) return
+        after = Number(last.id)
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      if (--feed.readers === 0) this.#feeds.delete(taskId)
+    }
+  }
+}
+
+/** The events after an id if all of them are in memory, else undefined. */
+function recentAfter(feed: Feed, after: number): TaskEvent[] | undefined {
+  const first = feed.recent[0]
+  if (first === undefined || Number(first.id) > after + 1) return undefined
+  const skipped = after + 1 - Number(first.id)
+  return skipped >= feed.recent.length ? undefined : feed.recent.slice(skipped)
+}

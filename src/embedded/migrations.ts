@@ -1,0 +1,52 @@
+/** Marks a SQLite file as ours: "lcal". */
+export const applicationId = 0x6c63616c
+
+/** Schema changes in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
+export const migrations: readonly string[] = [
+  `
+  -- The small, often rewritten part of a task; its bulk is in tables of its own, because SQLite rewrites whole rows.
+  CREATE TABLE tasks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,      -- the order of acceptance
+    task_id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    requeues INTEGER NOT NULL DEFAULT 0,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    progress_value REAL NOT NULL DEFAULT 0,
+    progress_text TEXT NOT NULL DEFAULT '',
+    last_event INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,                -- times are epoch milliseconds
+    ready_at INTEGER NOT NULL,                  -- since when, or from when on, it may be claimed
+    delayed INTEGER NOT NULL DEFAULT 0,         -- 1: waits for ready_at before it joins the queue
+    started_at INTEGER,
+    ended_at INTEGER,
+    idempotency_key TEXT,
+    fingerprint TEXT
+  ) STRICT;
+  CREATE INDEX tasks_queue ON tasks (priority DESC, seq) WHERE status = 'pending' AND delayed = 0;
+  CREATE INDEX tasks_delayed ON tasks (ready_at) WHERE delayed = 1;
+  CREATE INDEX tasks_by_status ON tasks (status, seq);
+  CREATE INDEX tasks_by_type ON tasks (type, seq);
+  CREATE INDEX tasks_by_type_and_status ON tasks (type, status, seq);
+  CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+  CREATE UNIQUE INDEX tasks_key ON tasks (idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+  CREATE TABLE inputs (seq INTEGER PRIMARY KEY, input TEXT NOT NULL) STRICT;
+  CREATE TABLE checkpoints (seq INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
+
+  -- A task's result, error or cancel reason is the data of its final event, and kept only there.
+  CREATE TABLE events (
+    seq INTEGER NOT NULL,
+    id INTEGER NOT NULL,                        -- 1, 2, 3… within a task
+    type TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (seq, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `
+]

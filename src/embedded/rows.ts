@@ -1,0 +1,53 @@
+import type { Outcome } from '../engine.ts'
+import { TaskError } from '../errors.ts'
+import type { EventType, TaskEvent, TaskRecord } from '../task.ts'
+import type { EventRow, RecordRow } from './store.ts'
+
+/** The type of the final event of an outcome, and its data as JSON text. */
+export function finalEvent(outcome: Exclude<Outcome, { status: 'pending' }>): [EventType, string] {
+  switch (outcome.status) {
+    case 'completed':
+      return ['task_completed', outcome.result]
+    case 'failed':
+      return ['task_failed', JSON.stringify(outcome.error)]
+    case 'cancelled':
+      return ['task_cancelled', JSON.stringify({ reason: outcome.reason })]
+  }
+}
+
+export function toEvent(taskId: string, { id, type, at, data }: EventRow): TaskEvent {
+  const timestamp = new Date(at).toISOString()
+  return {
+    id: String(id),
+    type,
+    json: `{"taskId":"${taskId}","type":"${type}","timestamp":"${timestamp}","data":${data}}`
+  }
+}
+
+export function toRecord(row: RecordRow): TaskRecord {
+  const record: TaskRecord = {
+    taskId: row.task_id,
+    type: row.type,
+    status: row.status,
+    progress: { value: row.progress_value, text: row.progress_text },
+    attempt: row.attempt,
+    priority: row.priority,
+    createdAt: new Date(row.created_at).toISOString()
+  }
+  if (row.started_at !== null) record.startedAt = new Date(row.started_at).toISOString()
+  if (row.ended_at !== null) record.endedAt = new Date(row.ended_at).toISOString()
+  if (row.final_data === null) return record
+  const data = JSON.parse(row.final_data)
+  if (row.status === 'completed') record.result = data
+  else if (row.status === 'failed') record.error = data
+  else record.cancelReason = data.reason
+  return record
+}
+
+export const encodeCursor = (seq: number) => Buffer.from(`seq:${seq}`).toString('base64url')
+
+export function decodeCursor(cursor: string): number {
+  const seq = /^seq:(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1]
+  if (seq === undefined) throw new TaskError('CURSOR_INVALID')
+  return Number(seq)
+}

@@ -1,0 +1,255 @@
+import type { DatabaseSyncInstance } from '@photostructure/sqlite'
+import type { ShutdownReport, Submission } from '../engine.ts'
+import type { EventType, FinalStatus, TaskStatus } from '../task.ts'
+
+/** A row of `tasks`: the columns of migrations.ts. */
+export interface TaskRow {
+  seq: number
+  task_id: string
+  type: string
+  status: TaskStatus
+  priority: number
+  attempt: number
+  failures: number
+  requeues: number
+  cancel_requested: number
+  progress_value: number
+  progress_text: string
+  last_event: number
+  created_at: number
+  ready_at: number
+  started_at: number | null
+  ended_at: number | null
+  fingerprint: string | null
+}
+
+/** With the data of its final event, if it has ended. */
+export type RecordRow = TaskRow & { final_data: string | null }
+
+export interface EventRow {
+  id: number
+  type: EventType
+  at: number
+  data: string
+}
+
+/** Events of a task that are kept; older progress is dropped, state changes never are. */
+const keptEvents = 1000
+
+const columns = 't.*, e.data AS final_data'
+const joined =
+  'tasks t LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event AND t.ended_at IS NOT NULL'
+const pageWhere = (condition: string) =>
+  `SELECT ${columns} FROM ${joined} WHERE ${condition} t.seq < ? ORDER BY t.seq DESC LIMIT ?`
+
+/**
+ * All SQL, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
+ * The driver types rows as `any`; each method's return type says which columns its statement selects.
+ */
+export class Store {
+  readonly #db: DatabaseSyncInstance
+  readonly #sql: ReturnType<typeof prepareAll>
+
+  constructor(db: DatabaseSyncInstance) {
+    this.#db = db
+    this.#sql = prepareAll(db)
+  }
+
+  /** The database itself, also so that it outlives its statements: the driver closes it when nothing refers to it. */
+  get db(): DatabaseSyncInstance {
+    return this.#db
+  }
+
+  insertTask(taskId: string, task: Submission, now: number): void {
+    const { key = null, fingerprint = null } = task.idempotency ?? {}
+    const { lastInsertRowid } = this.#sql.insertTask.run(
+      taskId,
+      task.type,
+      task.priority,
+      now,
+      now,
+      key,
+      fingerprint
+    )
+    this.#sql.insertInput.run(lastInsertRowid, task.input)
+  }
+
+  /** The next task in the queue, which is now running, or undefined. */
+  claimNext(now: number): TaskRow | undefined {
+    return this.#sql.claimNext.get(now)
+  }
+
+  input(seq: number): string {
+    return this.#sql.input.get(seq)?.input ?? 'null'
+  }
+
+  checkpoint(seq: number): string | undefined {
+    return this.#sql.checkpoint.get(seq)?.state
+  }
+
+  saveCheckpoint(seq: number, state: string): void {
+    this.#sql.saveCheckpoint.run(seq, state)
+  }
+
+  /** The id of the new event, or undefined if that attempt is over. */
+  setProgress(seq: number, attempt: number, value: number, text: string): number | undefined {
+    return this.#sql.setProgress.get(value, text, seq, attempt)?.last_event
+  }
+
+  /** The id of the final event, or undefined if the task has left the status or the attempt that it is ended from. */
+  finish(seq: number, from: TaskStatus, attempt: number, to: FinalStatus, now: number): number | undefined {
+    const id = this.#sql.finish.get(to, now, seq, from, attempt)?.last_event
+    if (id === undefined) return undefined
+    this.#sql.deleteInput.run(seq)
+    this.#sql.deleteCheckpoint.run(seq)
+    return id
+  }
+
+  /** The id of the `task_requeued` event, or undefined if that attempt is over. */
+  putBack(
+    seq: number,
+    attempt: number,
+    counted: 'failures' | 'requeues',
+    readyAt: number,
+    delayed: boolean
+  ): number | undefined {
+    const [failures, requeues] = counted === 'failures' ? [1, 0] : [0, 1]
+    const values = [failures, requeues, readyAt, delayed ? 1 : 0, seq, attempt]
+    return this.#sql.putBack.get(...values)?.last_event
+  }
+
+  requestCancel(seq: number): void {
+    this.#sql.requestCancel.run(seq)
+  }
+
+  appendEvent(seq: number, event: EventRow): void {
+    this.#sql.insertEvent.run(seq, event.id, event.type, event.at, event.data)
+    if (event.type === 'progress_update' && event.id > keptEvents)
+      this.#sql.dropProgress.run(seq, event.id - keptEvents)
+  }
+
+  eventsAfter(seq: number, id: number, limit: number): EventRow[] {
+    return this.#sql.eventsAfter.all(seq, id, limit)
+  }
+
+  byId(taskId: string): RecordRow | undefined {
+    return this.#sql.byId.get(taskId)
+  }
+
+  /** What a reader of the task's events has to know. */
+  position(taskId: string): Pick<TaskRow, 'seq' | 'status' | 'last_event'> | undefined {
+    return this.#sql.position.get(taskId)
+  }
+
+  byKey(key: string): { task_id: string; fingerprint: string } | undefined {
+    return this.#sql.byKey.get(key)
+  }
+
+  /** Newest first, older than `before`. */
+  page(filter: { status?: string; type?: string }, before: number, limit: number): RecordRow[] {
+    const { status, type } = filter
+    return type === undefined
+      ? status === undefined
+        ? this.#sql.page.all(before, limit)
+        : this.#sql.pageByStatus.all(status, before, limit)
+      : status === undefined
+        ? this.#sql.pageByType.all(type, before, limit)
+        : this.#sql.pageByTypeAndStatus.all(type, status, before, limit)
+  }
+
+  deleteTask(seq: number): void {
+    this.#sql.deleteTask.run(seq)
+    this.#sql.deleteEvents.run(seq)
+  }
+
+  endedBefore(time: number, limit: number): { seq: number; task_id: string }[] {
+    return this.#sql.endedBefore.all(time, limit)
+  }
+
+  running(): TaskRow[] {
+    return this.#sql.running.all()
+  }
+
+  countPending(): number {
+    return this.#sql.countPending.get()?.n ?? 0
+  }
+
+  /** Lets the delayed tasks that are due join the queue. */
+  releaseDelayed(now: number): void {
+    this.#sql.releaseDelayed.run(now)
+  }
+
+  nextDelayed(): number | undefined {
+    return this.#sql.nextDelayed.get()?.at ?? undefined
+  }
+
+  setMeta(key: string, value: ShutdownReport | number): void {
+    this.#sql.setMeta.run(key, JSON.stringify(value))
+  }
+
+  /** The value of a key, which is forgotten. */
+  takeMeta(key: string): unknown {
+    const value = this.#sql.takeMeta.get(key)?.value
+    return value === undefined ? undefined : JSON.parse(value)
+  }
+}
+
+function prepareAll(db: DatabaseSyncInstance) {
+  return {
+    insertTask: db.prepare(
+      `INSERT INTO tasks (task_id, type, status, priority, created_at, ready_at, idempotency_key, fingerprint)
+       VALUES (?, ?, 'pending', ?, ?, ?, ?, ?)`
+    ),
+    insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
+    claimNext: db.prepare(
+      `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress_value = 0,
+         progress_text = '', last_event = last_event + 1
+       WHERE seq = (SELECT seq FROM tasks WHERE status = 'pending' AND delayed = 0 ORDER BY priority DESC, seq LIMIT 1)
+       RETURNING *`
+    ),
+    input: db.prepare('SELECT input FROM inputs WHERE seq = ?'),
+    deleteInput: db.prepare('DELETE FROM inputs WHERE seq = ?'),
+    checkpoint: db.prepare('SELECT state FROM checkpoints WHERE seq = ?'),
+    saveCheckpoint: db.prepare(
+      'INSERT INTO checkpoints (seq, state) VALUES (?, ?) ON CONFLICT (seq) DO UPDATE SET state = excluded.state'
+    ),
+    deleteCheckpoint: db.prepare('DELETE FROM checkpoints WHERE seq = ?'),
+    setProgress: db.prepare(
+      `UPDATE tasks SET progress_value = ?, progress_text = ?, last_event = last_event + 1
+       WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
+    ),
+    finish: db.prepare(
+      `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, last_event = last_event + 1
+       WHERE seq = ? AND status = ? AND attempt = ? RETURNING last_event`
+    ),
+    putBack: db.prepare(
+      `UPDATE tasks SET status = 'pending', failures = failures + ?, requeues = requeues + ?, ready_at = ?,
+         delayed = ?, last_event = last_event + 1
+       WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
+    ),
+    requestCancel: db.prepare('UPDATE tasks SET cancel_requested = 1 WHERE seq = ?'),
+    insertEvent: db.prepare('INSERT INTO events (seq, id, type, at, data) VALUES (?, ?, ?, ?, ?)'),
+    dropProgress: db.prepare(`DELETE FROM events WHERE seq = ? AND id = ? AND type = 'progress_update'`),
+    eventsAfter: db.prepare(
+      'SELECT id, type, at, data FROM events WHERE seq = ? AND id > ? ORDER BY id LIMIT ?'
+    ),
+    byId: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.task_id = ?`),
+    position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE task_id = ?'),
+    byKey: db.prepare('SELECT task_id, fingerprint FROM tasks WHERE idempotency_key = ?'),
+    page: db.prepare(pageWhere('')),
+    pageByStatus: db.prepare(pageWhere('t.status = ? AND')),
+    pageByType: db.prepare(pageWhere('t.type = ? AND')),
+    pageByTypeAndStatus: db.prepare(pageWhere('t.type = ? AND t.status = ? AND')),
+    deleteTask: db.prepare('DELETE FROM tasks WHERE seq = ?'),
+    deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
+    endedBefore: db.prepare('SELECT seq, task_id FROM tasks WHERE ended_at <= ? ORDER BY ended_at LIMIT ?'),
+    running: db.prepare(`SELECT * FROM tasks WHERE status = 'running' ORDER BY seq`),
+    countPending: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending'`),
+    releaseDelayed: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed = 1 AND ready_at <= ?'),
+    nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed = 1'),
+    setMeta: db.prepare(
+      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
+    ),
+    takeMeta: db.prepare('DELETE FROM meta WHERE key = ? RETURNING value')
+  }
+}

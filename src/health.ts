@@ -1,0 +1,32 @@
+import { within } from './shutdown.ts'
+
+export interface CheckResult {
+  ok: boolean
+  detail?: string
+}
+
+// Below the probe timeouts that are usual, and the two seconds in which the API answers 503.
+const checkTimeoutMs = 1_000
+
+/** Readiness checks by name: each resolves when all is well and rejects with what is not. */
+export class Health {
+  readonly #checks = new Map<string, () => Promise<void>>()
+
+  addCheck(name: string, check: () => Promise<void>): void {
+    this.#checks.set(name, check)
+  }
+
+  /** Runs all checks at once; one that does not answer in a second has failed. */
+  async check(): Promise<Record<string, CheckResult>> {
+    const results = [...this.#checks].map(async ([name, check]) => [name, await run(check)] as const)
+    return Object.fromEntries(await Promise.all(results))
+  }
+}
+
+async function run(check: () => Promise<void>): Promise<CheckResult> {
+  try {
+    return (await within(checkTimeoutMs, check())) ? { ok: true } : { ok: false, detail: 'no answer' }
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) }
+  }
+}

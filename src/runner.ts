@@ -1,0 +1,150 @@
+import { fileURLToPath } from 'node:url'
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import type { Claim } from './engine.ts'
+import type { Log } from './log.ts'
+import { type AbortCause, abortReason, type Report, type RunEnd, runJob } from './task-context.ts'
+import type { LoadedTaskType } from './task-types.ts'
+import type { FromThread, ThreadJob, ToThread } from './thread.ts'
+
+export interface RunnerOptions {
+  maxThreads: number
+  /** MiB of heap per thread. */
+  memoryLimitMiB: number
+  /** How long an aborted task may take to end by itself. */
+  cancelGraceMs: number
+  log: Log
+}
+
+/** How a run ended: by itself, by a crash of its thread, or not at all, so that it was `stopped`. */
+export interface RunResult {
+  end: RunEnd | { crash: string } | { stopped: 'terminated' | 'abandoned' }
+  /** Set if it was told to stop; whatever it did then. */
+  aborted?: AbortCause
+}
+
+export interface Run {
+  readonly ended: Promise<RunResult>
+  /** Tells the task to stop; the first cause counts. After `cancelGraceMs` it is stopped the hard way. */
+  abort(cause: AbortCause): void
+}
+
+/** Runs claimed tasks, in worker threads or inline, within their time limit. */
+export class Runner {
+  readonly #options: RunnerOptions
+  #pool: Piscina<ThreadJob, RunEnd> | undefined
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  start(type: LoadedTaskType, claim: Claim): Run {
+    const signal = new AbortController()
+    const hardStop = new AbortController()
+    let aborted: AbortCause | undefined
+    let graceTimer: NodeJS.Timeout | undefined
+
+    const abort = (cause: AbortCause) => {
+      if (aborted) return
+      aborted = cause
+      graceTimer = setTimeout(() => hardStop.abort(), this.#options.cancelGraceMs)
+      signal.abort(abortReason(cause))
+    }
+    const onCancel = () => abort(claim.signal.reason)
+    claim.signal.addEventListener('abort', onCancel)
+    const limitTimer = setTimeout(abort, type.timeoutMs, 'timeout')
+
+    const run = type.isolation === 'inline' ? this.#runInline : this.#runInThread
+    const ended = run.call(this, type, claim, signal.signal, hardStop.signal).then((end) => {
+      clearTimeout(limitTimer)
+      clearTimeout(graceTimer)
+      claim.signal.removeEventListener('abort', onCancel)
+      return aborted ? { end, aborted } : { end }
+    })
+    return { ended, abort }
+  }
+
+  /** Ends all threads, busy or not. */
+  async close(): Promise<void> {
+    await this.#pool?.destroy()
+  }
+
+  async #runInline(
+    type: LoadedTaskType,
+    claim: Claim,
+    signal: AbortSignal,
+    hardStop: AbortSignal
+  ): Promise<RunResult['end']> {
+    const report = this.#reporter(claim)
+    const channel = { signal, report, saveCheckpoint: claim.checkpoint }
+    const abandoned = new Promise<{ stopped: 'abandoned' }>((resolve) => {
+      hardStop.addEventListener('abort', () => resolve({ stopped: 'abandoned' }))
+    })
+    return Promise.race([runJob((input, ctx) => type.run(input, ctx), claim, channel), abandoned])
+  }
+
+  async #runInThread(
+    type: LoadedTaskType,
+    claim: Claim,
+    signal: AbortSignal,
+    hardStop: AbortSignal
+  ): Promise<RunResult['end']> {
+    const { port1: port, port2: threadPort } = new MessageChannel()
+    const send = (message: ToThread) => port.postMessage(message)
+    signal.addEventListener('abort', () => send({ kind: 'abort', cause: signal.reason.code }))
+
+    const report = this.#reporter(claim)
+    const receive = (message: FromThread) => {
+      if (message.kind !== 'checkpoint') return report(message)
+      const { id, state } = message
+      claim.checkpoint(state).then(
+        () => send({ kind: 'checkpointed', id }),
+        (error: Error) => send({ kind: 'checkpointed', id, error: error.message })
+      )
+    }
+    port.on('message', receive)
+
+    const { taskId, attempt, input, restored } = claim
+    const job = { module: type.module, port: threadPort, taskId, attempt, input, restored }
+    try {
+      return await this.#threads().run(job, { transferList: [threadPort], signal: hardStop })
+    } catch (error) {
+      if (hardStop.aborted) return { stopped: 'terminated' }
+      return { crash: error instanceof Error ? error.message : String(error) }
+    } finally {
+      // The result came by another way and may have overtaken what the thread had said before.
+      for (let late = receiveMessageOnPort(port); late; late = receiveMessageOnPort(port))
+        receive(late.message)
+      port.close()
+    }
+  }
+
+  #reporter(claim: Claim): (report: Report) => void {
+    let log: Log | undefined
+    return (report) => {
+      if (report.kind === 'progress') return claim.progress(report.value, report.text)
+      const { taskId, type, attempt } = claim
+      log ??= this.#options.log.child({ taskId, type, attempt })
+      if (report.message === undefined) log[report.level](report.fields)
+      else log[report.level](report.fields, report.message)
+    }
+  }
+
+  /** Threads start when the first task needs one, and end when none has needed them for a minute. */
+  #threads(): Piscina<ThreadJob, RunEnd> {
+    if (this.#pool) return this.#pool
+    const { maxThreads, memoryLimitMiB, log } = this.#options
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    const pool = new Piscina<ThreadJob, RunEnd>({
+      filename: fileURLToPath(new URL(`./thread.${extension}`, import.meta.url)),
+      minThreads: 0,
+      maxThreads,
+      idleTimeout: 60_000,
+      resourceLimits: { maxOldGenerationSizeMb: memoryLimitMiB },
+      recordTiming: false
+    })
+    pool.on('error', (error) => log.error({ err: error }, 'a worker thread failed between tasks'))
+    this.#pool = pool
+    return pool
+  }
+}

@@ -1,0 +1,142 @@
+import { inspect } from 'node:util'
+import type { LogLevel } from './log.ts'
+import type { CancelReason, ErrorInfo } from './task.ts'
+import type { TaskContext, TaskLog } from './task-type.ts'
+
+/** What a running task tells the service, in this order, whether it runs inline or in a thread. */
+export type Report =
+  | { kind: 'progress'; value: number; text: string }
+  | { kind: 'log'; level: LogLevel; fields: object; message: string | undefined }
+
+/** What a run needs to know; plain data, so that it can cross to a thread. */
+export interface Job {
+  taskId: string
+  attempt: number
+  /** JSON text. */
+  input: string
+  /** JSON text of the last checkpoint. */
+  restored: string | undefined
+}
+
+/** How a run ended. */
+export type RunEnd = { result: string } | { error: ErrorInfo }
+
+const maxResultBytes = 1024 * 1024
+const maxCheckpointBytes = 4 * 1024 * 1024
+const maxText = 1000
+const maxCode = 100
+const maxMessage = 10_000
+const progressEveryMs = 50
+
+interface Channel {
+  signal: AbortSignal
+  report: (report: Report) => void
+  /** Resolves when the state (JSON text) is durable. */
+  saveCheckpoint: (state: string) => Promise<void>
+}
+
+/** Runs a task type's `run` on a job, to a result that is JSON text or an error with a code. Never rejects. */
+export async function runJob(
+  run: (input: unknown, ctx: TaskContext) => unknown,
+  job: Job,
+  channel: Channel
+): Promise<RunEnd> {
+  const progress = throttleProgress(channel.report)
+  const context: TaskContext = {
+    taskId: job.taskId,
+    attempt: job.attempt,
+    signal: channel.signal,
+    restored: job.restored === undefined ? undefined : JSON.parse(job.restored),
+    log: makeLog(channel.report),
+    progress: progress.set,
+    checkpoint: async (state) => channel.saveCheckpoint(toJson(state, maxCheckpointBytes, 'CHECKPOINT'))
+  }
+  try {
+    const result = await run(JSON.parse(job.input), context)
+    return { result: toJson(result, maxResultBytes, 'RESULT') }
+  } catch (error) {
+    return { error: describe(error) }
+  } finally {
+    progress.flush()
+  }
+}
+
+/** Why a run is told to stop: by its client, its time limit, a shutdown, or because its task was given to another process. */
+export type AbortCause = CancelReason | 'lost'
+
+/** The reason of an aborted `ctx.signal`. */
+export function abortReason(cause: AbortCause): Error {
+  return Object.assign(codedError(cause, `The task was stopped: ${cause}`), { name: 'AbortError' })
+}
+
+/** A coded error, as a task may throw it. */
+function codedError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+function toJson(value: unknown, maxBytes: number, what: 'RESULT' | 'CHECKPOINT'): string {
+  let json: string
+  try {
+    // A function or a symbol has no JSON; nothing at all counts as null.
+    json = JSON.stringify(value) ?? 'null'
+  } catch (error) {
+    throw codedError(
+      `TASK_${what}_INVALID`,
+      `The ${what.toLowerCase()} is not JSON: ${describe(error).message}`
+    )
+  }
+  const bytes = Buffer.byteLength(json)
+  if (bytes > maxBytes) {
+    throw codedError(
+      `TASK_${what}_TOO_LARGE`,
+      `The ${what.toLowerCase()} has ${bytes} bytes, at most ${maxBytes} are kept`
+    )
+  }
+  return json
+}
+
+function describe(error: unknown): ErrorInfo {
+  // Anything can be thrown; what looks like an error is read as one.
+  const { code, message } =
+    typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {}
+  return {
+    code: typeof code === 'string' ? code.slice(0, maxCode) : 'TASK_FAILED',
+    message: (typeof message === 'string' ? message : inspect(error)).slice(0, maxMessage).toWellFormed()
+  }
+}
+
+/** Lets one progress through per interval; one that came too early is sent when it is over, or by `flush`. */
+function throttleProgress(report: (report: Report) => void) {
+  let highest = 0
+  let sentAt = Number.NEGATIVE_INFINITY
+  let waiting: { value: number; text: string } | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  const flush = () => {
+    clearTimeout(timer)
+    timer = undefined
+    if (!waiting) return
+    report({ kind: 'progress', ...waiting })
+    waiting = undefined
+    sentAt = performance.now()
+  }
+
+  const set = (value: number, text = '') => {
+    if (typeof value !== 'number' || Number.isNaN(value)) return
+    highest = Math.max(highest, Math.min(value, 1))
+    waiting = { value: highest, text: String(text).slice(0, maxText).toWellFormed() }
+    const early = sentAt + progressEveryMs - performance.now()
+    if (early <= 0) flush()
+    else timer ??= setTimeout(flush, early).unref()
+  }
+
+  return { set, flush }
+}
+
+function makeLog(report: (report: Report) => void): TaskLog {
+  const at = (level: LogLevel) => (fields: object | string, message?: string) => {
+    if (typeof fields === 'string') report({ kind: 'log', level, fields: {}, message: fields })
+    else report({ kind: 'log', level, fields, message })
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}

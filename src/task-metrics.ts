@@ -1,0 +1,148 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { FinalStatus, RequeueReason } from './task.ts'
+
+/** From a no-op's milliseconds to the hour that a long task may take. */
+const durationBuckets = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600
+]
+const shutdownBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 900]
+const commitBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
+
+/** Why a request for a new task was turned down. */
+export type RejectReason = 'draining' | 'queue_full' | 'invalid' | 'unknown_type' | 'store_unavailable'
+
+/** The service's own metrics. Labels only ever hold known task types and fixed words. */
+export class TaskMetrics {
+  readonly #registry: Registry
+  readonly #active: Gauge
+  readonly #draining: Gauge
+  readonly #shutdown: Histogram<'reason' | 'outcome'>
+  readonly started: Counter<'type'>
+  readonly finished: Counter<'type' | 'status'>
+  readonly duration: Histogram<'type' | 'status'>
+  readonly queueWait: Histogram<'type'>
+  readonly rejected: Counter<'reason'>
+  readonly requeued: Counter<'type' | 'reason'>
+  readonly forceTerminated: Counter<'type'>
+  readonly abandoned: Counter<'type'>
+  readonly streams: Gauge
+  readonly streamEvents: Counter
+  readonly commit: Histogram
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+    const registers = [registry]
+    this.#active = new Gauge({
+      name: 'task_active_executions',
+      help: 'Tasks running in this process',
+      registers
+    })
+    this.#draining = new Gauge({
+      name: 'task_draining_state',
+      help: '1 while the process drains, else 0',
+      registers
+    })
+    this.#shutdown = new Histogram({
+      name: 'task_graceful_shutdown_duration_seconds',
+      help: 'Time from the start of a shutdown to the end of its last task',
+      labelNames: ['reason', 'outcome'],
+      buckets: shutdownBuckets,
+      registers
+    })
+    this.started = new Counter({
+      name: 'task_started_total',
+      help: 'Attempts started',
+      labelNames: ['type'],
+      registers
+    })
+    this.finished = new Counter({
+      name: 'task_finished_total',
+      help: 'Tasks that reached a final state',
+      labelNames: ['type', 'status'],
+      registers
+    })
+    this.duration = new Histogram({
+      name: 'task_duration_seconds',
+      help: 'Time from the start of the last attempt to the final state',
+      labelNames: ['type', 'status'],
+      buckets: durationBuckets,
+      registers
+    })
+    this.queueWait = new Histogram({
+      name: 'task_queue_wait_seconds',
+      help: 'Time that a task was ready to run before it started',
+      labelNames: ['type'],
+      buckets: durationBuckets,
+      registers
+    })
+    this.rejected = new Counter({
+      name: 'task_rejected_total',
+      help: 'Requests for a new task that were turned down',
+      labelNames: ['reason'],
+      registers
+    })
+    this.requeued = new Counter({
+      name: 'task_requeued_total',
+      help: 'Tasks put back into the queue',
+      labelNames: ['type', 'reason'],
+      registers
+    })
+    this.forceTerminated = new Counter({
+      name: 'task_force_terminated_total',
+      help: 'Tasks whose thread was terminated because they did not stop',
+      labelNames: ['type'],
+      registers
+    })
+    this.abandoned = new Counter({
+      name: 'task_abandoned_total',
+      help: 'Inline tasks that were settled although they did not stop',
+      labelNames: ['type'],
+      registers
+    })
+    this.streams = new Gauge({ name: 'task_sse_streams', help: 'Open event streams', registers })
+    this.streamEvents = new Counter({
+      name: 'task_sse_events_total',
+      help: 'Events sent on streams',
+      registers
+    })
+    this.commit = new Histogram({
+      name: 'task_store_commit_seconds',
+      help: 'Time that one transaction of the task store took',
+      buckets: commitBuckets,
+      registers
+    })
+  }
+
+  /** Declares `task_pending`, asked for at each scrape. */
+  gaugePending(count: () => Promise<number>): void {
+    new Gauge({
+      name: 'task_pending',
+      help: 'Tasks that wait to be run',
+      registers: [this.#registry],
+      async collect() {
+        this.set(await count())
+      }
+    })
+  }
+
+  updateTaskMetrics(activeTasks: number): void {
+    this.#active.set(activeTasks)
+  }
+
+  setDrainingState(isDraining: boolean): void {
+    this.#draining.set(isDraining ? 1 : 0)
+  }
+
+  recordShutdownDuration(seconds: number, { reason, outcome }: { reason: string; outcome: string }): void {
+    this.#shutdown.observe({ reason, outcome }, seconds)
+  }
+
+  taskFinished(type: string, status: FinalStatus, seconds: number | undefined): void {
+    this.finished.inc({ type, status })
+    if (seconds !== undefined) this.duration.observe({ type, status }, seconds)
+  }
+
+  taskRequeued(type: string, reason: RequeueReason): void {
+    this.requeued.inc({ type, reason })
+  }
+}

@@ -1,0 +1,300 @@
+import { createHash } from 'node:crypto'
+import stringify from 'safe-stable-stringify'
+import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport } from './engine.ts'
+import { type ErrorCode, TaskError } from './errors.ts'
+import type { Log } from './log.ts'
+import type { Run, Runner, RunResult } from './runner.ts'
+import { type DrainParticipant, within } from './shutdown.ts'
+import type { NewTask, TaskPage, TaskQuery, TaskRecord, TaskTypeInfo } from './task.ts'
+import type { RejectReason, TaskMetrics } from './task-metrics.ts'
+import type { LoadedTaskType } from './task-types.ts'
+
+export interface TaskServiceOptions {
+  engine: Engine
+  runner: Runner
+  types: ReadonlyMap<string, LoadedTaskType>
+  metrics: TaskMetrics
+  /** Whether a drain runs what is pending, instead of leaving it to the next process. */
+  drainPending: boolean
+  /** How long `shutdown` waits for running tasks. */
+  shutdownTimeoutMs: number
+  /** False while the service drains. */
+  acceptsTasks: () => boolean
+  log: Log
+}
+
+/** The rules of the task service, over any engine. Errors are TaskErrors. */
+export class TaskService implements DrainParticipant {
+  readonly #options: TaskServiceOptions
+  readonly #engine: Engine
+  readonly #types: ReadonlyMap<string, LoadedTaskType>
+  readonly #metrics: TaskMetrics
+  readonly #log: Log
+  /** Claimed tasks whose outcome is not durable yet; no run for a type that this process does not know. */
+  readonly #active = new Map<string, Run | undefined>()
+  #state: 'starting' | 'ready' | 'stopped' = 'starting'
+  #cancelling = false
+  #forced = false
+  #wakeIdle: (() => void)[] = []
+  #stopping: Promise<void> | undefined
+
+  constructor(options: TaskServiceOptions) {
+    this.#options = options
+    this.#engine = options.engine
+    this.#types = options.types
+    this.#metrics = options.metrics
+    this.#log = options.log
+  }
+
+  get state(): 'starting' | 'ready' | 'stopped' {
+    return this.#state
+  }
+
+  /** Opens the store and recovers what an earlier process left; `resume` then begins to run tasks. StartError. */
+  async start(): Promise<void> {
+    const host: EngineHost = {
+      run: (claim) => this.#run(claim),
+      lost: ({ type, requeues }) => this.#judgeLost(type, requeues),
+      settled: (task, outcome) => this.#settled(task, outcome),
+      committed: (seconds) => this.#metrics.commit.observe(seconds)
+    }
+    await this.#engine.start(host)
+    const report = await this.#engine.takeShutdownReport()
+    if (report) this.#metrics.recordShutdownDuration(report.seconds, report)
+    this.#state = 'ready'
+  }
+
+  taskTypes(): TaskTypeInfo[] {
+    return [...this.#types.values()].map(
+      ({ type, description, inputSchema, isolation, onShutdown, timeoutMs }) => {
+        return { type, description, inputSchema, isolation, onShutdown, timeoutSeconds: timeoutMs / 1000 }
+      }
+    )
+  }
+
+  /**
+   * Accepts a task; resolves when it is durable. With a key that was used for an equal task, resolves with that one.
+   * IDEMPOTENCY_KEY_REUSED, SERVICE_DRAINING, TASK_TYPE_UNKNOWN, FST_ERR_VALIDATION, TASK_QUEUE_FULL, STORE_UNAVAILABLE.
+   */
+  async startTask(task: NewTask, idempotencyKey?: string): Promise<{ taskId: string; replayed: boolean }> {
+    const { type: name, input, priority = 0 } = task
+    // Before the input's defaults are filled in: bodies are compared as they came.
+    const fingerprint =
+      idempotencyKey === undefined ? undefined : fingerprintOf({ type: name, input, priority })
+    if (idempotencyKey !== undefined) {
+      const used = await this.#engine.findByKey(idempotencyKey)
+      if (used && used.fingerprint !== fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
+      if (used) return { taskId: used.taskId, replayed: true }
+    }
+    if (!this.#options.acceptsTasks() || this.#state === 'stopped')
+      throw this.#reject('draining', 'SERVICE_DRAINING')
+    const type = this.#types.get(name)
+    if (!type)
+      throw this.#reject('unknown_type', 'TASK_TYPE_UNKNOWN', name, [...this.#types.keys()].join(', '))
+    const problem = type.checkInput(input)
+    if (problem !== undefined) throw this.#reject('invalid', 'FST_ERR_VALIDATION', problem)
+
+    const submission = { type: name, input: JSON.stringify(input), priority }
+    try {
+      return await this.#engine.submit(
+        idempotencyKey === undefined || fingerprint === undefined
+          ? submission
+          : { ...submission, idempotency: { key: idempotencyKey, fingerprint } }
+      )
+    } catch (error) {
+      const code = error instanceof TaskError ? error.code : undefined
+      if (code === 'TASK_QUEUE_FULL') this.#metrics.rejected.inc({ reason: 'queue_full' })
+      if (code === 'STORE_UNAVAILABLE') this.#metrics.rejected.inc({ reason: 'store_unavailable' })
+      throw error
+    }
+  }
+
+  async getTask(taskId: string): Promise<TaskRecord> {
+    const record = await this.#engine.get(taskId)
+    if (!record) throw new TaskError('TASK_NOT_FOUND', taskId)
+    return record
+  }
+
+  async listTasks(query: TaskQuery): Promise<TaskPage> {
+    return this.#engine.list(query)
+  }
+
+  /** TASK_NOT_FOUND, TASK_ALREADY_FINISHED. */
+  async cancelTask(taskId: string): Promise<TaskRecord> {
+    return this.#engine.cancel(taskId)
+  }
+
+  /** TASK_NOT_FOUND, TASK_NOT_FINISHED. */
+  async removeTask(taskId: string): Promise<void> {
+    return this.#engine.remove(taskId)
+  }
+
+  /** The task's events after an id, as Engine.follow gives them. TASK_NOT_FOUND. */
+  async events(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'> {
+    return this.#engine.follow(taskId, after, signal)
+  }
+
+  /** How many tasks run in this process. */
+  getActiveTaskCount(): number {
+    return this.#active.size
+  }
+
+  async getPendingTaskCount(): Promise<number> {
+    return this.#engine.pendingCount()
+  }
+
+  /** Rejects while the store cannot be used or the service has been shut down. */
+  async check(): Promise<void> {
+    await this.#engine.check()
+  }
+
+  pause(): void {
+    if (!this.#options.drainPending) this.#engine.setClaiming(false)
+  }
+
+  resume(): void {
+    this.#engine.setClaiming(true)
+  }
+
+  async idle(): Promise<void> {
+    while (this.#active.size > 0 || (this.#options.drainPending && (await this.#engine.pendingCount()) > 0)) {
+      await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
+    }
+  }
+
+  async cancel(): Promise<{ forced: boolean }> {
+    this.#engine.setClaiming(false)
+    this.#cancelling = true
+    for (const [taskId, run] of this.#active) {
+      this.#log.warn({ taskId }, 'the grace period is over, task is told to stop')
+      run?.abort('shutdown')
+    }
+    while (this.#active.size > 0) await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
+    return { forced: this.#forced }
+  }
+
+  /** Keeps a finished shutdown for the next process, which reports it to Prometheus. */
+  async recordShutdown(report: ShutdownReport): Promise<void> {
+    await this.#engine
+      .recordShutdown(report)
+      .catch((err) => this.#log.error({ err }, 'the shutdown is not recorded'))
+  }
+
+  /** Stops accepting, waits, cancels what is over time, ends threads, timers and the store. Idempotent. */
+  shutdown(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const started = this.#state === 'ready'
+    this.#state = 'stopped'
+    if (started && !this.#cancelling) {
+      this.pause()
+      if (!(await within(this.#options.shutdownTimeoutMs, this.idle()))) await this.cancel()
+    }
+    await this.#options.runner.close()
+    await this.#engine.stop()
+  }
+
+  async #run(claim: Claim): Promise<Outcome> {
+    const { taskId, attempt } = claim
+    const type = this.#types.get(claim.type)
+    const label = { type: this.#label(claim.type) }
+    this.#metrics.started.inc(label)
+    this.#metrics.queueWait.observe(label, claim.waitedMs / 1000)
+    this.#log.debug({ taskId, type: claim.type, attempt }, 'task started')
+
+    const run = type && this.#options.runner.start(type, claim)
+    this.#active.set(taskId, run)
+    this.#metrics.updateTaskMetrics(this.#active.size)
+    if (!type || !run) {
+      const message = `This process knows no task type ${claim.type}`
+      return { status: 'failed', error: { code: 'TASK_TYPE_UNKNOWN', message } }
+    }
+    if (this.#cancelling) run.abort('shutdown')
+    return this.#judge(type, claim, await run.ended)
+  }
+
+  /** What becomes of a task after its run has ended. */
+  #judge(type: LoadedTaskType, claim: Claim, { end, aborted }: RunResult): Outcome {
+    if ('stopped' in end) this.#countForce(type, claim, end.stopped)
+    if (aborted === 'shutdown') {
+      if (type.onShutdown === 'requeue') return putBack('shutdown', claim.requeues, type)
+      return { status: 'cancelled', reason: 'shutdown' }
+    }
+    // A lost attempt's outcome is refused by its engine, whatever it is.
+    if (aborted) return { status: 'cancelled', reason: aborted === 'timeout' ? 'timeout' : 'client' }
+    if ('result' in end) return { status: 'completed', result: end.result }
+    if ('error' in end) {
+      const again = claim.failures + 1 < type.attempts
+      if (again) return { status: 'pending', reason: 'retry', delayMs: type.backoffMs }
+      return { status: 'failed', error: end.error }
+    }
+    const message = 'crash' in end ? end.crash : 'The task was stopped'
+    return { status: 'failed', error: { code: 'TASK_WORKER_CRASHED', message } }
+  }
+
+  /** What becomes of a task whose process died while it ran. */
+  #judgeLost(name: string, requeues: number): Outcome {
+    const type = this.#types.get(name)
+    if (type?.onLost === 'requeue') return putBack('lost', requeues, type)
+    const message = 'The process that ran the task died'
+    return { status: 'failed', error: { code: 'TASK_INTERRUPTED', message } }
+  }
+
+  #countForce(type: LoadedTaskType, { taskId, attempt }: Claim, how: 'terminated' | 'abandoned'): void {
+    this.#forced = true
+    const fields = { taskId, type: type.type, attempt }
+    if (how === 'terminated') {
+      this.#metrics.forceTerminated.inc({ type: type.type })
+      this.#log.warn(fields, 'task did not stop, its thread was terminated')
+    } else {
+      this.#metrics.abandoned.inc({ type: type.type })
+      this.#log.warn(fields, 'inline task did not stop and was abandoned; what it still does has no effect')
+    }
+  }
+
+  #settled(task: Parameters<EngineHost['settled']>[0], outcome: Outcome): void {
+    const { taskId, startedAt, endedAt } = task
+    const type = this.#label(task.type)
+    const ran = startedAt === undefined ? undefined : (endedAt - startedAt) / 1000
+    const fields = { taskId, type: task.type, seconds: ran }
+    if (outcome.status === 'pending') {
+      this.#metrics.taskRequeued(type, outcome.reason)
+      this.#log.info({ ...fields, reason: outcome.reason, delayMs: outcome.delayMs }, 'task put back')
+    } else {
+      this.#metrics.taskFinished(type, outcome.status, ran)
+      const detail = outcome.status === 'failed' ? outcome.error : undefined
+      const reason = outcome.status === 'cancelled' ? outcome.reason : undefined
+      this.#log.info({ ...fields, status: outcome.status, reason, error: detail }, 'task ended')
+    }
+    this.#active.delete(taskId)
+    this.#metrics.updateTaskMetrics(this.#active.size)
+    if (this.#active.size > 0) return
+    const waiting = this.#wakeIdle
+    this.#wakeIdle = []
+    for (const wake of waiting) wake()
+  }
+
+  #reject(reason: RejectReason, code: ErrorCode, ...args: unknown[]): TaskError {
+    this.#metrics.rejected.inc({ reason })
+    return new TaskError(code, ...args)
+  }
+
+  /** Types that an older process knew must not become new label values. */
+  #label(type: string): string {
+    return this.#types.has(type) ? type : 'unknown'
+  }
+}
+
+function putBack(reason: 'shutdown' | 'lost', requeues: number, type: LoadedTaskType): Outcome {
+  if (requeues < type.maxRequeues) return { status: 'pending', reason, delayMs: 0 }
+  const message = `The task was put back ${requeues} times and may not be put back again`
+  return { status: 'failed', error: { code: 'TASK_REQUEUE_LIMIT', message } }
+}
+
+/** Equal for bodies that are equal as JSON values, whatever the order of their keys. */
+function fingerprintOf(body: object): string {
+  return createHash('sha256').update(stringify(body)).digest('base64')
+}

@@ -1,0 +1,141 @@
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Type } from '@sinclair/typebox'
+import { Ajv, type ValidateFunction } from 'ajv'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { StartError } from './errors.ts'
+import type { TaskType } from './task-type.ts'
+import { describeProblems } from './validation.ts'
+
+/** A task type that has been checked, with every policy decided. */
+export interface LoadedTaskType {
+  type: string
+  description: string
+  inputSchema: object
+  isolation: 'thread' | 'inline'
+  onShutdown: 'cancel' | 'requeue'
+  onLost: 'fail' | 'requeue'
+  timeoutMs: number
+  attempts: number
+  backoffMs: number
+  maxRequeues: number
+  /** URL of the module whose default export it is. */
+  module: string
+  run: TaskType['run']
+  /** What is wrong with an input, naming the field; undefined if nothing is. Fills in defaults. */
+  checkInput(input: unknown): string | undefined
+}
+
+const Seconds = Type.Number({ minimum: 0, maximum: 2_000_000 })
+
+/** What a module's default export must look like. */
+const Shape = Type.Object(
+  {
+    type: Type.String({ pattern: '^[a-z0-9]+([-_.][a-z0-9]+)*$', maxLength: 100 }),
+    description: Type.String(),
+    input: Type.Object({}),
+    isolation: Type.Optional(Type.Unsafe({ type: 'string', enum: ['thread', 'inline'] })),
+    onShutdown: Type.Optional(Type.Unsafe({ type: 'string', enum: ['cancel', 'requeue'] })),
+    onLost: Type.Optional(Type.Unsafe({ type: 'string', enum: ['fail', 'requeue'] })),
+    timeoutSeconds: Type.Optional(Seconds),
+    attempts: Type.Optional(Type.Integer({ minimum: 1 })),
+    backoffSeconds: Type.Optional(Seconds),
+    maxRequeues: Type.Optional(Type.Integer({ minimum: 0 })),
+    run: Type.Unknown()
+  },
+  { additionalProperties: false }
+)
+
+// Strict, so that a misspelt keyword stops the start instead of checking nothing.
+const options = {
+  useDefaults: true,
+  strict: true,
+  strictTypes: false,
+  strictTuples: false,
+  strictRequired: false
+}
+const draft7 = new Ajv(options)
+const draft2020 = new Ajv2020(options)
+addFormats.default(draft7)
+addFormats.default(draft2020)
+const isTaskType = draft7.compile(Shape)
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const builtIn = ['bom-coverage/bom-coverage'].map(
+  (name) => new URL(`./tasks/${name}.${extension}`, import.meta.url).href
+)
+
+/**
+ * Loads the built-in task types and those of a folder (`*.js`, `*.mjs`).
+ * Throws a StartError that names the file for a broken module, a duplicate name or an invalid schema.
+ */
+export async function loadTaskTypes(dir: string | undefined, defaultTimeoutMs: number) {
+  const modules = [...builtIn, ...(dir ? await modulesIn(dir) : [])]
+  const types = new Map<string, LoadedTaskType>()
+  for (const module of modules) {
+    const type = await loadTaskType(module, defaultTimeoutMs)
+    const other = types.get(type.type)
+    if (other)
+      throw new StartError(`${module}: the task type ${type.type} is also defined in ${other.module}`)
+    types.set(type.type, type)
+  }
+  return types
+}
+
+async function modulesIn(dir: string): Promise<string[]> {
+  try {
+    const names = await readdir(dir)
+    const modules = names.filter((name) => /\.m?js$/.test(name)).sort()
+    return modules.map((name) => pathToFileURL(resolve(join(dir, name))).href)
+  } catch (error) {
+    throw new StartError(`TASKS_DIR cannot be read: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+/** Loads and checks one module. StartError. */
+export async function loadTaskType(module: string, defaultTimeoutMs: number): Promise<LoadedTaskType> {
+  let exports: { default: TaskType }
+  try {
+    exports = await import(module)
+  } catch (error) {
+    throw new StartError(`${module} cannot be loaded: ${error instanceof Error ? error.stack : error}`)
+  }
+  return checkTaskType(exports.default, module, defaultTimeoutMs)
+}
+
+/** Checks a task type, whatever it is, and decides its policies. StartError. */
+export function checkTaskType(type: TaskType, module: string, defaultTimeoutMs: number): LoadedTaskType {
+  if (!isTaskType(type) || typeof type.run !== 'function') {
+    const problem = describeProblems(isTaskType.errors, 'default')
+    throw new StartError(`${module} is not a task type: ${problem || 'default/run must be a function'}`)
+  }
+  return {
+    type: type.type,
+    description: type.description,
+    inputSchema: type.input,
+    isolation: type.isolation ?? 'thread',
+    onShutdown: type.onShutdown ?? 'cancel',
+    onLost: type.onLost ?? 'fail',
+    timeoutMs: type.timeoutSeconds === undefined ? defaultTimeoutMs : type.timeoutSeconds * 1000,
+    attempts: type.attempts ?? 1,
+    backoffMs: (type.backoffSeconds ?? 0) * 1000,
+    maxRequeues: type.maxRequeues ?? 20,
+    module,
+    run: type.run.bind(type),
+    checkInput: inputChecker(type, module)
+  }
+}
+
+function inputChecker(type: TaskType, module: string): LoadedTaskType['checkInput'] {
+  const is2020 = '$schema' in type.input && String(type.input.$schema).includes('2020-12')
+  const ajv = is2020 ? draft2020 : draft7
+  let validate: ValidateFunction
+  try {
+    validate = ajv.compile(type.input)
+  } catch (error) {
+    throw new StartError(`${module}: invalid input schema: ${error instanceof Error ? error.message : error}`)
+  }
+  return (input) => (validate(input) ? undefined : describeProblems(validate.errors, 'body/input'))
+}

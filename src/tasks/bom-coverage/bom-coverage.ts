@@ -1,0 +1,99 @@
+import { setImmediate } from 'node:timers/promises'
+import { type Static, Type } from '@sinclair/typebox'
+import { defineTask, type TaskContext } from '../../task-type.ts'
+import { coverLines, demandOf } from './coverage.ts'
+import { decodeBase64, decodeBytes, decodeText } from './decode.ts'
+import { fitResult } from './fit-result.ts'
+import { readBom } from './read-bom.ts'
+import { readStock } from './read-stock.ts'
+import { type CoverageResult, countTotals, resultLine } from './result.ts'
+import { listShopping } from './shopping-list.ts'
+import { stockUp } from './stock.ts'
+import type { Warning } from './warnings.ts'
+
+const Input = Type.Object(
+  {
+    bom: Type.Optional(Type.String({ description: 'The bill of materials as text; this or `bomBase64`.' })),
+    bomBase64: Type.Optional(
+      Type.String({ description: "The bill of materials as the file's bytes in base64; this or `bom`." })
+    ),
+    stock: Type.Optional(
+      Type.String({
+        description:
+          'The stock list, CSV with the columns part_id, manufacturer_code, value, package, description, quantity, location. Without it every placed line is `unknown`.'
+      })
+    ),
+    boards: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 1,
+      description: 'How many boards to build.'
+    })
+  },
+  {
+    additionalProperties: false,
+    // Exactly one of the two. Unlike oneOf, this makes a validation error that names the field.
+    if: { required: ['bomBase64'] },
+    // biome-ignore lint/suspicious/noThenProperty: it is JSON Schema's keyword
+    then: { properties: { bom: false } },
+    else: { required: ['bom'] }
+  }
+)
+
+export default defineTask({
+  type: 'bom-coverage',
+  description: 'Reads a bill of materials in CSV from any common exporter and says what the stock covers.',
+  input: Input,
+  isolation: 'thread',
+  // It only computes, so doing it again is safe.
+  onShutdown: 'requeue',
+  onLost: 'requeue',
+  run: coverBom
+})
+
+/** @throws BOM_UNREADABLE, BOM_TOO_LARGE, BOM_BASE64_INVALID, STOCK_UNREADABLE */
+async function coverBom(input: Static<typeof Input>, ctx: TaskContext): Promise<CoverageResult> {
+  ctx.progress(0, 'Reading the BOM')
+  const bom = readBom(decodeInput(input))
+  const demand = demandOf(bom.lines)
+  await pause(ctx.signal)
+
+  ctx.progress(0.3, 'Reading the stock list')
+  const stockWarnings: Warning[] = []
+  let stock: ReturnType<typeof stockUp> | undefined
+  if (input.stock !== undefined && input.stock.trim() !== '') {
+    const list = readStock(input.stock)
+    stock = stockUp(
+      list.rows,
+      demand.map(({ wanted }) => wanted)
+    )
+    stockWarnings.push(...list.warnings.list())
+  } else if (input.stock !== undefined) {
+    stockWarnings.push({ source: 'stock', message: 'The stock list is empty, so the lines are unknown' })
+  }
+  await pause(ctx.signal)
+
+  ctx.progress(0.7, 'Matching')
+  const covered = coverLines(demand, input.boards ?? 1, stock)
+  await pause(ctx.signal)
+
+  const result = fitResult({
+    figures: bom.figures,
+    lines: covered.map(resultLine),
+    totals: countTotals(covered),
+    shoppingList: listShopping(covered),
+    warnings: [...bom.warnings, ...stockWarnings]
+  })
+  ctx.progress(1, 'Done')
+  return result
+}
+
+function decodeInput({ bom, bomBase64 }: Static<typeof Input>) {
+  return bomBase64 === undefined ? decodeText(bom ?? '') : decodeBytes(decodeBase64(bomBase64))
+}
+
+/** Lets a cancel reach this thread between two phases. */
+async function pause(signal: AbortSignal) {
+  await setImmediate()
+  signal.throwIfAborted()
+}

@@ -1,0 +1,56 @@
+import type { Encoding } from './decode.ts'
+import type { Role } from './header.ts'
+import type { PartLine } from './part-line.ts'
+import { round } from './quantity.ts'
+import type { SkippedRows } from './skipped-rows.ts'
+
+/** What a BOM file comes to (section 10). `dnpLines` is null when the file has no DNP column. */
+export interface Figures {
+  encoding: Encoding
+  /** `comma`, `semicolon`, `tab`, `pipe`, or the character that a first line `sep=X` names. */
+  delimiter: string
+  headerLine: number
+  columns: Partial<Record<Role, string>>
+  partLines: number
+  totalQuantity: number
+  distinctDesignators: number
+  dnpLines: number | null
+  dnpValueLines: number
+  populatedQuantity: number
+  quantityWarnings: { line: number; designators: number; quantity: number }[]
+  tables: number
+  skippedRows: SkippedRows
+}
+
+/** The figures that follow from the part lines. */
+export function countLines(lines: PartLine[], hasMarkerColumn: boolean) {
+  const designators = new Set<string>()
+  const quantityWarnings: Figures['quantityWarnings'] = []
+  let [totalQuantity, populatedQuantity, dnpLines, dnpValueLines] = [0, 0, 0, 0]
+
+  for (const line of lines) {
+    for (const name of line.designators) designators.add(name)
+    totalQuantity += line.quantity
+    if (!isDnp(line)) populatedQuantity += line.quantity
+    if (line.dnpMarked) dnpLines++
+    if (line.dnpValue) dnpValueLines++
+    if (line.quantityDiffers) {
+      quantityWarnings.push({ line: line.row, designators: line.designators.length, quantity: line.quantity })
+    }
+  }
+
+  return {
+    partLines: lines.length,
+    totalQuantity: round(totalQuantity),
+    distinctDesignators: designators.size,
+    dnpLines: hasMarkerColumn ? dnpLines : null,
+    dnpValueLines,
+    populatedQuantity: round(populatedQuantity),
+    quantityWarnings
+  }
+}
+
+/** Whether the line is marked in either way, so that it needs no stock (rule 9.6). */
+export function isDnp(line: PartLine) {
+  return line.dnpMarked || line.dnpValue
+}

@@ -1,0 +1,25 @@
+const NUMBER = /^(?:(\d{1,3}(?:,\d{3})+)(\.\d+)?|(\d+)(?:[.,](\d+))?)\s*(?:x|pcs?|pieces?|stk|off|ea)?$/i
+
+/**
+ * Reads a quantity (rule 7.1); undefined is no number. `0,500` is a half: a group of thousands does not begin with 0.
+ * Numbers past 2^53 are refused, since they can no longer be counted one by one.
+ */
+export function readQuantity(cell: string): number | undefined {
+  if (cell.length > 40) return undefined
+  const match = NUMBER.exec(cell)
+  if (!match) return undefined
+
+  const [, thousands, fraction = '', whole = '', decimals = ''] = match
+  const number =
+    thousands === undefined
+      ? Number(`${whole}.${decimals || '0'}`)
+      : thousands.startsWith('0')
+        ? Number(thousands.replace(',', '.'))
+        : Number(thousands.replaceAll(',', '') + fraction)
+  return number <= Number.MAX_SAFE_INTEGER ? number : undefined
+}
+
+/** Rounds to six decimals (rule 7.3), so that sums such as 0.1 + 0.2 stay readable. */
+export function round(quantity: number) {
+  return Math.abs(quantity) < 1e9 ? Math.round(quantity * 1e6) / 1e6 : quantity
+}

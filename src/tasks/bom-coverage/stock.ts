@@ -1,0 +1,111 @@
+import { codeKey, partKeys } from './part-key.ts'
+import { kindOfTexts } from './part-kind.ts'
+import { round } from './quantity.ts'
+import type { StockRow } from './read-stock.ts'
+
+/** What is left of one row of the stock list. */
+interface Lot {
+  location: string
+  left: number
+}
+
+/** The lots that one key finds, in the order of the list; those before `next` are used up. */
+interface Shelf {
+  lots: Lot[]
+  next: number
+}
+
+/** Pieces taken from one location. */
+export interface Draw {
+  location: string
+  quantity: number
+}
+
+/** What a BOM line asks for. */
+export interface Wanted {
+  code?: string | undefined
+  part?: string | undefined
+  ratings: string[]
+}
+
+/** The stock that the BOM asks for. A lot may stand on several shelves; what is drawn from one is gone from all. */
+export interface Stock {
+  byCode: Map<string, Shelf>
+  byPart: Map<string, Shelf>
+}
+
+/** Puts the rows on the shelves of those who want them, in one pass; what no line wants is not kept. */
+export function stockUp(rows: Iterable<StockRow>, wanted: Iterable<Wanted>): Stock {
+  const stock: Stock = { byCode: new Map(), byPart: new Map() }
+  for (const { code, part, ratings } of wanted) {
+    if (code !== undefined) stock.byCode.set(code, { lots: [], next: 0 })
+    if (part === undefined) continue
+    stock.byPart.set(part, { lots: [], next: 0 })
+    stock.byPart.set(ratedKey(part, ratings), { lots: [], next: 0 })
+  }
+
+  // Far fewer values and packages than rows: most rows find their shelves here.
+  const shelvesOf = new Map<string, Shelf[]>()
+  for (const row of rows) {
+    const lot = { location: row.location, left: row.quantity }
+    const code = codeKey(row.code)
+    if (code !== undefined) stock.byCode.get(code)?.lots.push(lot)
+
+    const kind = kindOfTexts(row.package, row.description)
+    const name = `${row.value}\n${row.package}\n${kind}`
+    let shelves = shelvesOf.get(name)
+    if (!shelves) {
+      const keys = partKeys(row.value, row.package, kind)
+      shelves = keys ? searchKeys(keys).flatMap((key) => stock.byPart.get(key) ?? []) : []
+      shelvesOf.set(name, shelves)
+    }
+    for (const { lots } of shelves) lots.push(lot)
+  }
+  return stock
+}
+
+/** Where to look for a line: by manufacturer code if the stock knows it, else by value and package. */
+export function findShelf(stock: Stock, { code, part, ratings }: Wanted): Shelf | undefined {
+  if (code !== undefined && hasCode(stock, code)) return stock.byCode.get(code)
+  return part === undefined ? undefined : stock.byPart.get(ratedKey(part, ratings))
+}
+
+export function hasCode(stock: Stock, code: string) {
+  return (stock.byCode.get(code)?.lots.length ?? 0) > 0
+}
+
+/** Whether the stock lists such a part, whatever its ratings. */
+export function hasPart(stock: Stock, part: string) {
+  return (stock.byPart.get(part)?.lots.length ?? 0) > 0
+}
+
+/** Takes up to `needed` pieces, the earlier rows first, so that no piece is taken twice. */
+export function draw(shelf: Shelf, needed: number): Draw[] {
+  const taken = new Map<string, number>()
+  let open = needed
+  while (open > 0) {
+    const lot = shelf.lots[shelf.next]
+    if (!lot) break
+
+    const quantity = Math.min(lot.left, open)
+    lot.left = round(lot.left - quantity)
+    open = round(open - quantity)
+    if (quantity > 0) taken.set(lot.location, round((taken.get(lot.location) ?? 0) + quantity))
+    if (lot.left === 0) shelf.next++
+  }
+  return Array.from(taken, ([location, quantity]) => ({ location, quantity }))
+}
+
+/** A lot of `100nF 50V X7R` serves who asks for 100nF, for 50V or X7R too, or for both; not who asks for 100V. */
+function searchKeys({ part, ratings, text }: NonNullable<ReturnType<typeof partKeys>>): string[] {
+  const subsets = ratings.reduce<string[][]>(
+    (all, rating) => all.concat(all.map((subset) => [...subset, rating])),
+    [[]]
+  )
+  const keys = subsets.map((subset) => ratedKey(part, subset))
+  return text === undefined ? keys : [...keys, text]
+}
+
+function ratedKey(part: string, ratings: string[]) {
+  return ratings.length === 0 ? part : `${part}|${ratings.join(' ')}`
+}

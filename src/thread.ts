@@ -1,0 +1,47 @@
+/** The worker thread's side of runner.ts: Piscina calls the default export for each task that the thread gets. */
+import type { MessagePort } from 'node:worker_threads'
+import { type AbortCause, abortReason, type Job, type Report, type RunEnd, runJob } from './task-context.ts'
+import type { TaskType } from './task-type.ts'
+
+export interface ThreadJob extends Job {
+  /** URL of the module whose default export is the task type. */
+  module: string
+  port: MessagePort
+}
+
+export type FromThread = Report | { kind: 'checkpoint'; id: number; state: string }
+export type ToThread =
+  | { kind: 'abort'; cause: AbortCause }
+  | { kind: 'checkpointed'; id: number; error?: string }
+
+export default async function runInThread({ module, port, ...job }: ThreadJob): Promise<RunEnd> {
+  const abort = new AbortController()
+  const saving = new Map<number, { resolve: () => void; reject: (error: Error) => void }>()
+  let saves = 0
+
+  port.on('message', (message: ToThread) => {
+    if (message.kind === 'abort') return abort.abort(abortReason(message.cause))
+    const save = saving.get(message.id)
+    saving.delete(message.id)
+    if (message.error === undefined) save?.resolve()
+    else save?.reject(new Error(message.error))
+  })
+
+  const send = (message: FromThread) => port.postMessage(message)
+  const saveCheckpoint = (state: string) =>
+    new Promise<void>((resolve, reject) => {
+      const id = ++saves
+      saving.set(id, { resolve, reject })
+      send({ kind: 'checkpoint', id, state })
+    })
+
+  try {
+    const run = async (input: unknown, ctx: Parameters<TaskType['run']>[1]) => {
+      const { default: type }: { default: TaskType } = await import(module)
+      return type.run(input, ctx)
+    }
+    return await runJob(run, job, { signal: abort.signal, report: send, saveCheckpoint })
+  } finally {
+    port.close()
+  }
+}
