@@ -102,6 +102,6 @@ export interface Engine {
   recordShutdown(report: ShutdownReport): Promise<void>
   /** The shutdown that `recordShutdown` kept last, once. */
   takeShutdownReport(): Promise<ShutdownReport | undefined>
-  /** Lets go of the store. No task may be running any more. */
+  /** Lets go of the store. A task that still runs is lost, as if its process had died. */
   stop(): Promise<void>
 }

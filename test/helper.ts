@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { buildApp } from '../src/app.ts'
 import { readSettings } from '../src/config.ts'
+import type { Log } from '../src/log.ts'
 import type { TaskContext, TaskType } from '../src/task-type.ts'
 import { checkTaskType, type LoadedTaskType } from '../src/task-types.ts'
 
@@ -123,3 +124,5 @@ export function spawnServer(t: Test, env: Env = {}) {
   }
   return { url: '', child, lines, logged, exited }
 }
+
+export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quietLog }

@@ -42,16 +42,18 @@ export function openDatabase(location: string, sync: 'full' | 'normal'): Databas
   }
 }
 
-/** Leaves one plain file, and lets go of it. */
+/** Leaves one plain file, and lets go of it. If that fails, what was committed is still in the file and its log. */
 export function closeDatabase(db: DatabaseSyncInstance): void {
   const path = db.location()
-  if (path) {
+  try {
+    if (!path) return
+    rmSync(ownerFile(path), { force: true })
     // The driver keeps a closed database locked until its statements are collected as garbage; this unlocks it now.
     db.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL')
     db.prepare('SELECT 1 FROM sqlite_schema').get()
-    rmSync(ownerFile(path), { force: true })
+  } finally {
+    db.close()
   }
-  db.close()
 }
 
 /** Judges the file by its first bytes, before SQLite opens it: opening would already create files beside it. */

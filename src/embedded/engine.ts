@@ -41,7 +41,8 @@ interface Change {
 }
 
 const readLimit = 100
-const sweepEveryMs = 5_000
+const maxSweepEveryMs = 5_000
+const minSweepEveryMs = 100
 // The longest that one slice of a sweep may hold up the event loop.
 const sweepSliceMs = 5
 const retryMs = 500
@@ -83,6 +84,7 @@ export class EmbeddedEngine implements Engine {
       }
     })
     this.#log.info({ pending: this.#pending, interrupted: interrupted.length }, 'task store opened')
+    const sweepEveryMs = Math.min(maxSweepEveryMs, Math.max(minSweepEveryMs, this.#options.retentionMs))
     this.#sweepTimer = setInterval(() => void this.#sweep(), sweepEveryMs).unref()
     this.#armDelay()
   }
@@ -205,7 +207,11 @@ export class EmbeddedEngine implements Engine {
     // What this turn has still to write.
     await turn.write(() => {}).catch(() => {})
     this.#open = undefined
-    closeDatabase(store.db)
+    try {
+      closeDatabase(store.db)
+    } catch (err) {
+      this.#log.warn({ err }, 'the task store was not closed cleanly; the next start repairs it')
+    }
   }
 
   #opened() {
@@ -343,7 +349,7 @@ export class EmbeddedEngine implements Engine {
     if (!this.#failure) this.#log.error({ err: error }, 'the task store cannot be written')
     this.#failure = error
     clearTimeout(this.#retryTimer)
-    this.#retryTimer = setTimeout(() => void this.check().catch(() => {}), retryMs).unref()
+    this.#retryTimer = setTimeout(() => void this.check().catch(() => {}), retryMs)
   }
 
   /** Lets tasks whose backoff is over join the queue, when the first of them is due. */
@@ -356,7 +362,7 @@ export class EmbeddedEngine implements Engine {
       await turn.write(() => store.releaseDelayed(Date.now())).catch(() => sleep(retryMs))
       this.#armDelay()
     }
-    this.#delayTimer = setTimeout(() => void release(), Math.max(0, at - Date.now())).unref()
+    this.#delayTimer = setTimeout(() => void release(), Math.max(0, at - Date.now()))
   }
 
   /** Removes what was kept long enough, in slices of one turn. */

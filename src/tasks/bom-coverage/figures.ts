@@ -24,12 +24,10 @@ export interface Figures {
 
 /** The figures that follow from the part lines. */
 export function countLines(lines: PartLine[], hasMarkerColumn: boolean) {
-  const designators = new Set<string>()
   const quantityWarnings: Figures['quantityWarnings'] = []
   let [totalQuantity, populatedQuantity, dnpLines, dnpValueLines] = [0, 0, 0, 0]
 
   for (const line of lines) {
-    for (const name of line.designators) designators.add(name)
     totalQuantity += line.quantity
     if (!isDnp(line)) populatedQuantity += line.quantity
     if (line.dnpMarked) dnpLines++
@@ -42,7 +40,6 @@ export function countLines(lines: PartLine[], hasMarkerColumn: boolean) {
   return {
     partLines: lines.length,
     totalQuantity: round(totalQuantity),
-    distinctDesignators: designators.size,
     dnpLines: hasMarkerColumn ? dnpLines : null,
     dnpValueLines,
     populatedQuantity: round(populatedQuantity),

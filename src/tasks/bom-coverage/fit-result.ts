@@ -88,7 +88,7 @@ function cutLists(result: CoverageResult): CoverageResult {
 
   const quantityWarnings = firstThatFit(figures.quantityWarnings, room / 8)
   const items = firstThatFit(shoppingList, room / 2)
-  const kept = firstThatFit(wanting, (room * 3) / 8)
+  const kept = firstThatFit(wanting, room - sizeOf(quantityWarnings) - sizeOf(items))
   const cuts = [
     describeCut('figures.quantityWarnings', quantityWarnings.length, figures.quantityWarnings.length),
     describeCut('shoppingList', items.length, shoppingList.length),

@@ -64,7 +64,7 @@ export interface Header {
   line: number
   /** The header cells, normalised: a row with the same begins a new table. */
   cells: string[]
-  /** Those that are not empty, with their places: a header may be a million commas. */
+  /** Those that are not empty, with their places: a header may be mostly commas. */
   headings: [column: number, cell: string][]
   columns: Map<Role, number>
   /** The header cells of `columns` as they are written. */
@@ -81,8 +81,13 @@ export function normalise(cell: string) {
     .trim()
 }
 
+// What a spreadsheet can hold; a row of millions of cells is no header, and would cost much memory as one.
+const WIDEST = 16_384
+
 /** The header in this record, if it is one: two roles besides DNP markers, one of them designator or quantity. */
 export function readHeader(line: number, record: string[]): Header | undefined {
+  if (record.length > WIDEST) return undefined
+
   const cells = record.map(normalise)
   const columns = new Map<Role, number>()
   const ranks = new Map<Role, number>()

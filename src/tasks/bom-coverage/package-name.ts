@@ -51,7 +51,8 @@ export function foldPackage(name: string): string {
 /** Without library, and without the apostrophe that keeps a spreadsheet from eating a leading zero. */
 function bareName(name: string) {
   return name
-    .slice(name.lastIndexOf(':') + 1, 200)
+    .slice(name.lastIndexOf(':') + 1)
+    .slice(0, 200)
     .replace(/^['’\s]+/, '')
     .replace(/['’\s]+$/, '')
 }

@@ -1,5 +1,6 @@
 import type { Decoded } from './decode.ts'
 import { designatorBudget } from './designators.ts'
+import { failure } from './failure.ts'
 import { countLines, type Figures } from './figures.ts'
 import { findTable } from './find-table.ts'
 import { repeatsHeader } from './header.ts'
@@ -23,6 +24,9 @@ const DELIMITER_NAMES = new Map([
   ['|', 'pipe']
 ])
 
+// Ten times the largest board there is; what is read must fit a worker's memory.
+const MOST_LINES = 100_000
+
 /**
  * Reads a bill of materials (the rules are those of `bom-rules.md`).
  * @throws BOM_UNREADABLE, BOM_TOO_LARGE
@@ -34,6 +38,7 @@ export function readBom({ text, encoding }: Decoded): Bom {
   const warnings = collectWarnings('bom', 'BOM')
   const skippedRows: SkippedRows = { blank: 0, heading: 0, metadata: 0, totals: 0, comment: 0, empty: 0 }
   let tableLine = header.line
+  let partLines = 0
 
   const endTable = () => {
     const replaced = tables.end()
@@ -63,6 +68,8 @@ export function readBom({ text, encoding }: Decoded): Bom {
     const part = readPartLine(line, row, header, budget)
     if (part.designators.length > 0 || part.quantity > 0) {
       tables.add(part)
+      if (++partLines > MOST_LINES)
+        throw failure('BOM_TOO_LARGE', `The BOM has more than ${MOST_LINES} part lines`)
       continue
     }
     skippedRows.empty++
@@ -79,6 +86,7 @@ export function readBom({ text, encoding }: Decoded): Bom {
     headerLine: header.line,
     columns: header.texts,
     ...countLines(lines, header.columns.has('dnpNegative') || header.columns.has('dnpPositive')),
+    distinctDesignators: tables.designators(),
     tables: tables.count(),
     skippedRows
   }

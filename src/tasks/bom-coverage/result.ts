@@ -54,7 +54,7 @@ export function resultLine({
 }: LineCoverage): ResultLine {
   return {
     row: line.row,
-    designators: line.designators,
+    designators: line.designators.map((name) => clip(name)),
     quantityPerBoard: line.quantity,
     needed,
     value: clip(line.value),

@@ -22,14 +22,14 @@ export function listShopping(lines: LineCoverage[]): ShoppingItem[] {
     const item = items.get(key)
     if (item) {
       item.quantity = round(item.quantity + shortage)
-      for (const designator of line.designators) item.designators.push(designator)
+      for (const name of line.designators) item.designators.push(clip(name))
     } else {
       items.set(key, {
         manufacturerCode: clip(line.manufacturerCode),
         value: clip(line.value),
         package: clip(line.package),
         quantity: shortage,
-        designators: [...line.designators]
+        designators: line.designators.map((name) => clip(name))
       })
     }
   }

@@ -16,9 +16,10 @@ export function collectTables() {
     },
     /** Ends a table, at the next header row or the end of the file; answers how many lines it replaced. */
     end() {
-      const names = new Set(table.flatMap((line) => line.designators))
+      const names = new Set<string>()
+      for (const { designators } of table) for (const name of designators) names.add(name)
       const replaced = named.size > 0 && isSubset(named, names) ? lines.length : 0
-      if (replaced > 0) {
+      if (replaced > 0 || lines.length === 0) {
         lines = table
         named = names
       } else {
@@ -33,6 +34,8 @@ export function collectTables() {
       count++
     },
     lines: () => lines,
+    /** How many different designators these lines name. */
+    designators: () => named.size,
     count: () => count
   }
 }

@@ -1,0 +1,633 @@
+/** What every engine promises; each engine's own test file runs it on its own kind of store. */
+import type { Test } from 'tap'
+import t from 'tap'
+import type { Claim, Engine, EngineHost, Events, Outcome, Submission } from '../src/engine.ts'
+import type { TaskEvent, TaskRecord } from '../src/task.ts'
+
+export interface EngineOptions {
+  maxRunning: number
+  maxPending: number
+  retentionMs: number
+}
+
+/** Opens an engine on one and the same store, each time anew: opening again after `stop` is a restart. */
+export type OpenEngine = (options: EngineOptions) => Engine
+
+interface Attempt {
+  claim: Claim
+  settle: (outcome: Outcome) => void
+}
+
+const completed = (result: unknown = null): Outcome => ({
+  status: 'completed',
+  result: JSON.stringify(result)
+})
+
+/** A host whose runs are settled by the test; what it hears is there to be looked at and waited for. */
+function testHost(
+  lost: Outcome = { status: 'failed', error: { code: 'TASK_INTERRUPTED', message: 'lost' } }
+) {
+  const attempts: Attempt[] = []
+  const settled: { taskId: string; outcome: Outcome }[] = []
+  let changed = () => {}
+  let change = new Promise<void>((resolve) => (changed = resolve))
+  const notify = () => {
+    changed()
+    change = new Promise<void>((resolve) => (changed = resolve))
+  }
+  const until = async <T>(look: () => T | undefined): Promise<T> => {
+    for (;;) {
+      const found = look()
+      if (found !== undefined) return found
+      await change
+    }
+  }
+  const host: EngineHost = {
+    run: (claim) =>
+      new Promise((settle) => {
+        attempts.push({ claim, settle })
+        notify()
+      }),
+    lost: () => lost,
+    settled: ({ taskId }, outcome) => {
+      settled.push({ taskId, outcome })
+      notify()
+    },
+    committed: () => {}
+  }
+  return {
+    host,
+    attempts,
+    settled,
+    /** The n-th attempt that the engine started, counted from 0. */
+    attempt: (n: number) => until(() => attempts[n]),
+    /** The outcomes of a task, when there are as many. */
+    outcomes: (taskId: string, count = 1) =>
+      until(() => {
+        const mine = settled.filter((entry) => entry.taskId === taskId).map(({ outcome }) => outcome)
+        return mine.length >= count ? mine : undefined
+      })
+  }
+}
+
+const never = () => new AbortController().signal
+
+async function* flatten(events: Events): AsyncGenerator<TaskEvent> {
+  for await (const batch of events) yield* batch
+}
+
+/** All events of a task up to its final one. */
+async function history(engine: Engine, taskId: string, after?: string): Promise<TaskEvent[]> {
+  const events = await engine.follow(taskId, after, never())
+  const all: TaskEvent[] = []
+  if (events !== 'ended') for await (const event of flatten(events)) all.push(event)
+  return all
+}
+
+const typesOf = (events: TaskEvent[]) => events.map(({ type }) => type)
+const dataOf = (event: TaskEvent | undefined) => JSON.parse(event?.json ?? 'null')?.data
+
+function required(record: TaskRecord | undefined): TaskRecord {
+  if (!record) throw new Error('there is no such task')
+  return record
+}
+
+const unknownId = '01890000-0000-7000-8000-000000000000'
+
+export function engineSuite(makeStore: () => OpenEngine): void {
+  const defaults: EngineOptions = { maxRunning: 2, maxPending: 1000, retentionMs: 600_000 }
+
+  async function start(t: Test, options: Partial<EngineOptions> = {}) {
+    const open = makeStore()
+    const engine = open({ ...defaults, ...options })
+    const test = testHost()
+    await engine.start(test.host)
+    engine.setClaiming(true)
+    t.teardown(() => engine.stop())
+    const submit = async (task: Partial<Submission> = {}) =>
+      (await engine.submit({ type: 'work', input: '{}', priority: 0, ...task })).taskId
+    /** Stops the engine and opens the store again, as another process would. */
+    const restart = async (lost?: Outcome, more: Partial<EngineOptions> = {}) => {
+      await engine.stop()
+      const next = open({ ...defaults, ...options, ...more })
+      const nextTest = testHost(lost)
+      await next.start(nextTest.host)
+      next.setClaiming(true)
+      t.teardown(() => next.stop())
+      return { ...nextTest, engine: next }
+    }
+    return { ...test, engine, submit, restart }
+  }
+
+  t.test('a task is claimed with its input, runs, and keeps its result', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+
+    const taskId = await submit({ type: 'add', input: '{"a":[1,"ü"]}', priority: 3 })
+    const { claim, settle } = await attempt(0)
+
+    t.match(claim, { taskId, type: 'add', input: '{"a":[1,"ü"]}', attempt: 1, failures: 0, requeues: 0 })
+    t.equal(claim.restored, undefined)
+    t.match(await engine.get(taskId), { status: 'running', attempt: 1, priority: 3, startedAt: String })
+    settle(completed({ sum: 3 }))
+    t.strictSame(await outcomes(taskId), [completed({ sum: 3 })])
+    const record = required(await engine.get(taskId))
+    t.match(record, { taskId, type: 'add', status: 'completed', result: { sum: 3 }, endedAt: String })
+    t.notOk('error' in record || 'cancelReason' in record)
+    t.match(record.createdAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  })
+
+  t.test('failures and cancellations are kept with their reasons', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+    const failing = await submit()
+    ;(await attempt(0)).settle({ status: 'failed', error: { code: 'NO_LUCK', message: 'none' } })
+    const cancelled = await submit()
+    ;(await attempt(1)).settle({ status: 'cancelled', reason: 'timeout' })
+    await Promise.all([outcomes(failing), outcomes(cancelled)])
+
+    t.match(await engine.get(failing), { status: 'failed', error: { code: 'NO_LUCK', message: 'none' } })
+    t.match(await engine.get(cancelled), { status: 'cancelled', cancelReason: 'timeout' })
+    t.strictSame(typesOf(await history(engine, failing)), ['task_started', 'task_failed'])
+    t.strictSame(dataOf((await history(engine, cancelled)).at(-1)), { reason: 'timeout' })
+  })
+
+  t.test('an unknown task is undefined, and no operation finds it', async (t) => {
+    const { engine } = await start(t)
+
+    t.equal(await engine.get(unknownId), undefined)
+    t.equal(await engine.get("' OR 1=1 --"), undefined)
+    await t.rejects(engine.cancel(unknownId), { code: 'TASK_NOT_FOUND' })
+    await t.rejects(engine.remove(unknownId), { code: 'TASK_NOT_FOUND' })
+    await t.rejects(engine.follow(unknownId, '1', never()), { code: 'TASK_NOT_FOUND' })
+  })
+
+  t.test(
+    'no more tasks run at once than allowed; higher priority goes first, then first in, first out',
+    async (t) => {
+      const { engine, submit, attempt, attempts } = await start(t, { maxRunning: 1 })
+      const blocker = await submit()
+      const { settle } = await attempt(0)
+      const [low1, high1, low2, high2] = [
+        await submit(),
+        await submit({ priority: 9 }),
+        await submit(),
+        await submit({ priority: 9 })
+      ]
+      t.equal(attempts.length, 1)
+      t.equal(await engine.pendingCount(), 4)
+
+      settle(completed())
+      const order = []
+      for (let n = 1; n <= 4; n++) {
+        const next = await attempt(n)
+        order.push(next.claim.taskId)
+        next.settle(completed())
+      }
+
+      t.strictSame(order, [high1, high2, low1, low2])
+      t.not(blocker, low1)
+      t.equal(await engine.pendingCount(), 0)
+    }
+  )
+
+  t.test(
+    'events come in order with growing ids, to one that follows live as to one that comes later',
+    async (t) => {
+      const { engine, submit, attempt } = await start(t)
+      const taskId = await submit()
+      const live = history(engine, taskId)
+      const { claim, settle } = await attempt(0)
+      claim.progress(0.25, 'a quarter')
+      claim.progress(0.5, 'half')
+      await claim.checkpoint('1') // what was written before it is durable as well
+      settle(completed('done'))
+
+      const events = await live
+
+      t.strictSame(typesOf(events), ['task_started', 'progress_update', 'progress_update', 'task_completed'])
+      t.strictSame(events.map(dataOf), [
+        { attempt: 1 },
+        { value: 0.25, text: 'a quarter' },
+        { value: 0.5, text: 'half' },
+        'done'
+      ])
+      t.strictSame(Object.keys(JSON.parse(events[0]?.json ?? '')), ['taskId', 'type', 'timestamp', 'data'])
+      t.strictSame(await history(engine, taskId), events)
+      t.equal(new Set(events.map(({ id }) => id)).size, events.length)
+    }
+  )
+
+  t.test('a reader continues after the id that it saw last', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+    const taskId = await submit()
+    const { claim, settle } = await attempt(0)
+    for (let n = 1; n <= 5; n++) claim.progress(n / 5, `${n}`)
+    settle(completed())
+    await outcomes(taskId)
+    const all = await history(engine, taskId)
+
+    for (const [index, { id }] of all.entries()) {
+      const rest = await engine.follow(taskId, id, never())
+      if (index === all.length - 1) t.equal(rest, 'ended', 'nothing follows the final event')
+      else t.strictSame(await history(engine, taskId, id), all.slice(index + 1))
+    }
+    for (const garbage of ['', 'x', '-1', '999999', '1e3', '0-0-0', '99999999999999999999999']) {
+      t.strictSame(
+        typesOf(await history(engine, taskId, garbage)),
+        typesOf(all),
+        `an id like ${garbage} was never given out`
+      )
+    }
+  })
+
+  t.test('many readers get each event once, and one that leaves does not disturb the others', async (t) => {
+    const { engine, submit, attempt } = await start(t)
+    const taskId = await submit()
+    const leaving = new AbortController()
+    const quitter = (async () => {
+      const seen = []
+      const events = await engine.follow(taskId, undefined, leaving.signal)
+      if (events !== 'ended') for await (const event of flatten(events)) seen.push(event.type)
+      return seen
+    })()
+    const readers = Array.from({ length: 20 }, () => history(engine, taskId))
+    const { claim, settle } = await attempt(0)
+    claim.progress(0.5, 'half')
+    await claim.checkpoint('1')
+    leaving.abort()
+    t.notOk((await quitter).includes('task_completed'))
+    settle(completed())
+
+    for (const events of await Promise.all(readers)) {
+      t.strictSame(typesOf(events), ['task_started', 'progress_update', 'task_completed'])
+    }
+  })
+
+  t.test('a pending task that is cancelled never runs', async (t) => {
+    const { engine, submit, attempt, attempts, outcomes } = await start(t, { maxRunning: 1 })
+    await submit()
+    const { settle } = await attempt(0)
+    const taskId = await submit()
+    const reader = history(engine, taskId)
+
+    t.match(await engine.cancel(taskId), { status: 'cancelled', cancelReason: 'client', attempt: 0 })
+
+    t.strictSame(typesOf(await reader), ['task_cancelled'])
+    t.strictSame(await outcomes(taskId), [{ status: 'cancelled', reason: 'client' }])
+    t.equal(await engine.pendingCount(), 0)
+    settle(completed())
+    const last = await submit()
+    t.equal((await attempt(1)).claim.taskId, last)
+    t.equal(attempts.length, 2)
+    await t.rejects(engine.cancel(taskId), { code: 'TASK_ALREADY_FINISHED' })
+  })
+
+  t.test(
+    'a running task that is cancelled is told so, and is cancelled even if it is put back',
+    async (t) => {
+      const { engine, submit, attempt, outcomes } = await start(t)
+      const taskId = await submit()
+      const { claim, settle } = await attempt(0)
+
+      t.match(await engine.cancel(taskId), { status: 'running' })
+      await new Promise<void>((resolve) => {
+        if (claim.signal.aborted) resolve()
+        claim.signal.addEventListener('abort', () => resolve())
+      })
+      t.equal(claim.signal.reason, 'client')
+      settle({ status: 'pending', reason: 'shutdown', delayMs: 0 })
+
+      await outcomes(taskId)
+      t.match(await engine.get(taskId), { status: 'cancelled', cancelReason: 'client' })
+      t.strictSame(typesOf(await history(engine, taskId)), ['task_started', 'task_cancelled'])
+    }
+  )
+
+  t.test(
+    'a task that is put back starts again with its checkpoint, its counts and the next attempt',
+    async (t) => {
+      const { submit, attempt, engine, outcomes } = await start(t)
+      const taskId = await submit()
+      const first = await attempt(0)
+      first.claim.progress(0.7, 'most')
+      await first.claim.checkpoint('{"step":1}')
+      await first.claim.checkpoint('{"step":2}')
+      first.settle({ status: 'pending', reason: 'shutdown', delayMs: 0 })
+
+      const second = await attempt(1)
+      t.match(second.claim, { taskId, attempt: 2, failures: 0, requeues: 1, restored: '{"step":2}' })
+      t.match(await engine.get(taskId), { attempt: 2, progress: { value: 0, text: '' } })
+      second.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
+      const third = await attempt(2)
+      t.match(third.claim, { attempt: 3, failures: 1, requeues: 1, restored: '{"step":2}' })
+      third.settle(completed())
+
+      await outcomes(taskId, 3)
+      const events = await history(engine, taskId)
+      t.strictSame(typesOf(events), [
+        'task_started',
+        'progress_update',
+        'task_requeued',
+        'task_started',
+        'task_requeued',
+        'task_started',
+        'task_completed'
+      ])
+      t.strictSame([dataOf(events[2]), dataOf(events[4])], [{ reason: 'shutdown' }, { reason: 'retry' }])
+      t.strictSame([dataOf(events[3]), dataOf(events[5])], [{ attempt: 2 }, { attempt: 3 }])
+    }
+  )
+
+  t.test('a task that is put back with a delay lets others pass, and starts when it is over', async (t) => {
+    const { submit, attempt, engine } = await start(t, { maxRunning: 1 })
+    const delayed = await submit({ priority: 9 })
+    const before = Date.now()
+    ;(await attempt(0)).settle({ status: 'pending', reason: 'retry', delayMs: 100 })
+    const other = await submit()
+
+    const second = await attempt(1)
+    t.equal(second.claim.taskId, other)
+    t.match(await engine.get(delayed), { status: 'pending' })
+    second.settle(completed())
+    const third = await attempt(2)
+
+    t.equal(third.claim.taskId, delayed)
+    t.ok(Date.now() - before >= 100)
+    third.settle(completed())
+  })
+
+  t.test('what an attempt says after its end changes nothing', async (t) => {
+    const { submit, attempt, engine, outcomes } = await start(t)
+    const taskId = await submit()
+    const first = await attempt(0)
+    first.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
+    const second = await attempt(1)
+
+    first.claim.progress(0.9, 'late')
+    await t.rejects(first.claim.checkpoint('"late"'), { code: 'ATTEMPT_LOST' })
+    first.settle(completed('late'))
+    second.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
+    const third = await attempt(2)
+    t.equal(third.claim.restored, undefined)
+    third.settle(completed('right'))
+    await outcomes(taskId, 3)
+    third.claim.progress(1, 'too late')
+    await t.rejects(third.claim.checkpoint('1'), { code: 'ATTEMPT_LOST' })
+
+    t.match(await engine.get(taskId), { status: 'completed', result: 'right' })
+    t.notOk((await history(engine, taskId)).some(({ type }) => type === 'progress_update'))
+  })
+
+  t.test('the same key and fingerprint give the same task, however many come at once', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+    const idempotency = { key: 'k1', fingerprint: 'f1' }
+    const task: Submission = { type: 'work', input: '{}', priority: 0, idempotency }
+
+    const answers = await Promise.all(Array.from({ length: 30 }, () => engine.submit(task)))
+
+    t.equal(new Set(answers.map(({ taskId }) => taskId)).size, 1)
+    t.equal(answers.filter(({ replayed }) => !replayed).length, 1)
+    const taskId = answers[0]?.taskId ?? ''
+    t.strictSame(await engine.findByKey('k1'), { taskId, fingerprint: 'f1' })
+    t.equal(await engine.findByKey('k2'), undefined)
+    await t.rejects(submit({ idempotency: { key: 'k1', fingerprint: 'other' } }), {
+      code: 'IDEMPOTENCY_KEY_REUSED'
+    })
+
+    ;(await attempt(0)).settle(completed())
+    await outcomes(taskId)
+    t.strictSame(await engine.submit(task), { taskId, replayed: true })
+    await engine.remove(taskId)
+    t.equal(await engine.findByKey('k1'), undefined, 'the key lives as long as its task')
+    t.not(await submit({ idempotency: { key: 'k1', fingerprint: 'other' } }), taskId)
+  })
+
+  t.test('a full queue takes no more, to the task, and what it refused leaves no key behind', async (t) => {
+    const { engine, submit, attempt } = await start(t, { maxRunning: 1, maxPending: 5 })
+    await submit()
+    const { settle } = await attempt(0)
+
+    const answers = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => submit({ idempotency: { key: `k${n}`, fingerprint: 'f' } }))
+    )
+
+    t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 5)
+    t.equal(await engine.pendingCount(), 5)
+    const refused = answers.findIndex(({ status }) => status === 'rejected')
+    t.match(answers[refused], { reason: { code: 'TASK_QUEUE_FULL' } })
+    t.equal(await engine.findByKey(`k${refused}`), undefined)
+    settle(completed())
+    await attempt(1)
+    t.ok(await submit({ idempotency: { key: `k${refused}`, fingerprint: 'f' } }))
+  })
+
+  t.test('pages show each task once, newest first, also while tasks are added', async (t) => {
+    const { engine, submit } = await start(t, { maxRunning: 1 })
+    const ids: string[] = []
+    for (let n = 0; n < 25; n++) ids.unshift(await submit({ type: n % 2 ? 'odd' : 'even' }))
+
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await engine.list({ limit: 7, ...(cursor !== undefined && { cursor }) })
+      seen.push(...page.tasks.map(({ taskId }) => taskId))
+      cursor = page.nextCursor
+      await submit()
+    } while (cursor !== undefined)
+
+    t.strictSame(seen, ids)
+    const odd = await engine.list({ limit: 200, type: 'odd' })
+    t.equal(odd.tasks.length, 12)
+    t.equal(odd.nextCursor, undefined)
+    t.equal((await engine.list({ limit: 200, status: 'running' })).tasks.length, 1)
+    t.match(await engine.list({ limit: 1, type: 'odd', status: 'pending' }), {
+      tasks: [{ type: 'odd', status: 'pending' }],
+      nextCursor: String
+    })
+    t.strictSame(await engine.list({ limit: 50, type: 'none' }), { tasks: [] })
+    for (const bad of ['x', '', 'c2VxOng', '../..'])
+      await t.rejects(engine.list({ limit: 5, cursor: bad }), { code: 'CURSOR_INVALID' })
+  })
+
+  t.test('only a finished task can be removed, and takes its events with it', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t, { maxRunning: 1 })
+    const taskId = await submit()
+    const pending = await submit()
+    const { settle } = await attempt(0)
+    await t.rejects(engine.remove(taskId), { code: 'TASK_NOT_FINISHED' })
+    await t.rejects(engine.remove(pending), { code: 'TASK_NOT_FINISHED' })
+    settle(completed())
+    await outcomes(taskId)
+
+    await engine.remove(taskId)
+
+    t.equal(await engine.get(taskId), undefined)
+    await t.rejects(engine.follow(taskId, undefined, never()), { code: 'TASK_NOT_FOUND' })
+    await t.rejects(engine.remove(taskId), { code: 'TASK_NOT_FOUND' })
+    t.notOk((await engine.list({ limit: 50 })).tasks.some((task) => task.taskId === taskId))
+  })
+
+  t.test(
+    'finished tasks are removed when their time is over, with their keys; unfinished ones stay',
+    async (t) => {
+      const { engine, submit, attempt, outcomes } = await start(t, { maxRunning: 1, retentionMs: 200 })
+      const finished = await submit({ idempotency: { key: 'k', fingerprint: 'f' } })
+      ;(await attempt(0)).settle(completed())
+      await outcomes(finished)
+      const running = await submit()
+      const pending = await submit()
+      await attempt(1)
+      t.ok(await engine.get(finished))
+
+      // Nothing announces a removal: it is asked for until it has happened.
+      while (await engine.get(finished)) await new Promise((resolve) => setTimeout(resolve, 20))
+
+      t.equal(await engine.findByKey('k'), undefined)
+      t.match(await engine.get(running), { status: 'running' })
+      t.match(await engine.get(pending), { status: 'pending' })
+    }
+  )
+
+  t.test('old progress is dropped beyond 1,000 events, state changes never are', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+    const taskId = await submit()
+    const first = await attempt(0)
+    for (let n = 1; n <= 1200; n++) first.claim.progress(n / 1200, `${n}`)
+    first.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
+    const second = await attempt(1)
+    for (let n = 1; n <= 30; n++) second.claim.progress(n / 30, `second ${n}`)
+    second.settle(completed())
+    await outcomes(taskId, 2)
+
+    const events = await history(engine, taskId)
+
+    t.strictSame(
+      typesOf(events).filter((type) => type !== 'progress_update'),
+      ['task_started', 'task_requeued', 'task_started', 'task_completed']
+    )
+    t.ok(events.length >= 1000 && events.length <= 1005, `${events.length} events are kept`)
+    t.strictSame(dataOf(events.at(-2)), { value: 1, text: 'second 30' })
+    const late = await history(engine, taskId, events[0]?.id)
+    t.strictSame(late, events.slice(1), 'a reader that fell behind continues at the oldest kept event')
+  })
+
+  t.test('while claiming is off tasks are accepted and wait', async (t) => {
+    const { engine, submit, attempt, attempts } = await start(t, { maxRunning: 1 })
+    await submit()
+    const { settle } = await attempt(0)
+    engine.setClaiming(false)
+    const waiting = await submit()
+    settle(completed())
+    await engine.check()
+
+    t.match(await engine.get(waiting), { status: 'pending' })
+    t.equal(attempts.length, 1)
+    engine.setClaiming(true)
+    t.equal((await attempt(1)).claim.taskId, waiting)
+  })
+
+  t.test('pending tasks outlive a restart, in order, with their keys, checkpoints and events', async (t) => {
+    const { submit, attempt, restart, engine } = await start(t, { maxRunning: 1 })
+    const first = await submit({ idempotency: { key: 'k', fingerprint: 'f' } })
+    const begun = await attempt(0)
+    await begun.claim.checkpoint('"half"')
+    engine.setClaiming(false)
+    const second = await submit({ priority: 1 })
+    const third = await submit()
+    begun.settle({ status: 'pending', reason: 'shutdown', delayMs: 0 })
+    await engine.check()
+
+    const next = await restart()
+
+    t.strictSame(await next.engine.findByKey('k'), { taskId: first, fingerprint: 'f' })
+    const order = []
+    for (let n = 0; n < 3; n++) {
+      const { claim, settle } = await next.attempt(n)
+      order.push(claim.taskId)
+      if (claim.taskId === first) t.match(claim, { attempt: 2, restored: '"half"', requeues: 1 })
+      settle(completed())
+    }
+    t.strictSame(order, [second, first, third])
+    await next.outcomes(first)
+    const events = await history(next.engine, first)
+    t.strictSame(typesOf(events), ['task_started', 'task_requeued', 'task_started', 'task_completed'])
+  })
+
+  t.test('a task whose process was lost ends as its type says', async (t) => {
+    const { submit, attempt, restart } = await start(t)
+    const taskId = await submit()
+    await attempt(0)
+
+    const next = await restart({ status: 'failed', error: { code: 'TASK_INTERRUPTED', message: 'lost' } })
+
+    await next.outcomes(taskId)
+    t.match(await next.engine.get(taskId), { status: 'failed', error: { code: 'TASK_INTERRUPTED' } })
+    t.strictSame(typesOf(await history(next.engine, taskId)), ['task_started', 'task_failed'])
+  })
+
+  t.test('a task whose process was lost is put back if its type says so', async (t) => {
+    const { submit, attempt, restart } = await start(t)
+    const taskId = await submit()
+    await (await attempt(0)).claim.checkpoint('7')
+
+    const next = await restart({ status: 'pending', reason: 'lost', delayMs: 0 })
+
+    const again = await next.attempt(0)
+    t.match(again.claim, { taskId, attempt: 2, requeues: 1, failures: 0, restored: '7' })
+    again.settle(completed())
+    await next.outcomes(taskId, 2)
+    const events = await history(next.engine, taskId)
+    t.strictSame(typesOf(events), ['task_started', 'task_requeued', 'task_started', 'task_completed'])
+    t.strictSame(dataOf(events[1]), { reason: 'lost' })
+  })
+
+  t.test('a cancel that was accepted outlives its process', async (t) => {
+    const { engine, submit, attempt, restart } = await start(t)
+    const taskId = await submit()
+    await attempt(0)
+    await engine.cancel(taskId)
+
+    const next = await restart({ status: 'pending', reason: 'lost', delayMs: 0 })
+
+    await next.outcomes(taskId)
+    t.match(await next.engine.get(taskId), { status: 'cancelled', cancelReason: 'client' })
+  })
+
+  t.test('a finished shutdown is kept for the next process, once', async (t) => {
+    const { engine, restart } = await start(t)
+    const report = { reason: 'SIGTERM', outcome: 'clean', seconds: 1.5 }
+    t.equal(await engine.takeShutdownReport(), undefined)
+    await engine.recordShutdown(report)
+
+    const next = await restart()
+
+    t.strictSame(await next.engine.takeShutdownReport(), report)
+    t.equal(await next.engine.takeShutdownReport(), undefined)
+  })
+
+  t.test('a large input and a large result pass whole', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+    const text = 'ß'.repeat(2_000_000)
+    const taskId = await submit({ input: JSON.stringify({ text }) })
+
+    const { claim, settle } = await attempt(0)
+    t.ok(claim.input === JSON.stringify({ text }))
+    settle(completed('r'.repeat(1_000_000)))
+
+    await outcomes(taskId)
+    t.ok((await engine.get(taskId))?.result === 'r'.repeat(1_000_000))
+  })
+
+  t.test('an engine that was stopped claims nothing and says that it is closed', async (t) => {
+    const { engine, submit, attempts } = await start(t)
+    engine.setClaiming(false)
+    const taskId = await submit()
+
+    await engine.stop()
+    await engine.stop()
+
+    await t.rejects(engine.check(), { code: 'STORE_UNAVAILABLE' })
+    await t.rejects(engine.get(taskId), { code: 'STORE_UNAVAILABLE' })
+    await t.rejects(submit(), { code: 'STORE_UNAVAILABLE' })
+    t.equal(attempts.length, 0)
+  })
+}
