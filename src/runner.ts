@@ -16,6 +16,9 @@ export interface RunnerOptions {
   log: Log
 }
 
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+const threadFile = fileURLToPath(new URL(`./thread.${extension}`, import.meta.url))
+
 /** How a run ended: by itself, by a crash of its thread, or not at all, so that it was `stopped`. */
 export interface RunResult {
   end: RunEnd | { crash: string } | { stopped: 'terminated' | 'abandoned' }
@@ -107,7 +110,8 @@ export class Runner {
     const { taskId, attempt, input, restored } = claim
     const job = { module: type.module, port: threadPort, taskId, attempt, input, restored }
     try {
-      return await this.#threads().run(job, { transferList: [threadPort], signal: hardStop })
+      // The file is named here, not for the pool: a thread that cannot load it then fails its task.
+      return await this.#threads().run(job, { filename: threadFile, transferList: [threadPort], signal: hardStop })
     } catch (error) {
       if (hardStop.aborted) return { stopped: 'terminated' }
       return { crash: error instanceof Error ? error.message : String(error) }
@@ -134,9 +138,7 @@ export class Runner {
   #threads(): Piscina<ThreadJob, RunEnd> {
     if (this.#pool) return this.#pool
     const { maxThreads, memoryLimitMiB, log } = this.#options
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const pool = new Piscina<ThreadJob, RunEnd>({
-      filename: fileURLToPath(new URL(`./thread.${extension}`, import.meta.url)),
       minThreads: 0,
       maxThreads,
       idleTimeout: 60_000,

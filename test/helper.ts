@@ -87,7 +87,7 @@ interface LogLine {
 export function spawnServer(t: Test, env: Env = {}) {
   const child: ChildProcess = spawn(
     process.execPath,
-    ['--import=tsx', fileURLToPath(new URL('src/server.ts', sources))],
+    ['--import=./test/typescript.mjs', fileURLToPath(new URL('src/server.ts', sources))],
     {
       cwd: fileURLToPath(sources),
       env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: '0', ...env },

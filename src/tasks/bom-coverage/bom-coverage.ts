@@ -32,11 +32,11 @@ const Input = Type.Object(
   },
   {
     additionalProperties: false,
-    // Exactly one of the two. Unlike oneOf, this makes a validation error that names the field.
-    if: { required: ['bomBase64'] },
-    // biome-ignore lint/suspicious/noThenProperty: it is JSON Schema's keyword
-    then: { properties: { bom: false } },
-    else: { required: ['bom'] }
+    // Exactly one of the two; unlike oneOf, this makes a validation error that names the field.
+    if: { properties: { bomBase64: true }, required: ['bomBase64'] },
+    // biome-ignore lint/suspicious/noThenProperty: it is a keyword of JSON Schema
+    then: { properties: { bom: { not: {} } } },
+    else: { properties: { bom: true }, required: ['bom'] }
   }
 )
 

@@ -9,3 +9,8 @@ export function isPlaceholder(cell: string) {
 export function clip(cell: string, length = 300) {
   return cell.length <= length ? cell : `${cell.slice(0, length)}…`
 }
+
+/** Whether a cell is no name, value or heading but prose, or a quote that never closed: too long to be worth folding. */
+export function isProse(cell: string) {
+  return cell.length > 2_000
+}

@@ -1,4 +1,4 @@
-import { isPlaceholder } from './cell.ts'
+import { isPlaceholder, isProse } from './cell.ts'
 import { failure } from './failure.ts'
 
 /** What the designators of one BOM may come to: a few bytes such as `R1-R9999` stand for thousands of them. */
@@ -29,7 +29,8 @@ export function readDesignators(cell: string, budget: DesignatorBudget): string[
     const item = raw.trim()
     if (isPlaceholder(item) || addRange(item, names, budget)) continue
     if (!/\s/.test(item)) add(item, names, budget)
-    else if (!addPieces(item, names, budget)) add(item.replace(/\s+/g, ' '), names, budget)
+    else if (!addPieces(item, names, budget))
+      add(isProse(item) ? item : item.replace(/\s+/g, ' '), names, budget)
   }
   return names
 }

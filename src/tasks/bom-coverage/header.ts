@@ -1,4 +1,4 @@
-import { clip } from './cell.ts'
+import { clip, isProse } from './cell.ts'
 
 // What a header cell may say for each role, normalised, the better word first (rule 4.2).
 const synonyms = {
@@ -73,6 +73,7 @@ export interface Header {
 
 /** Folds spelling: `Reference(s)` = `reference s`, `Manf#` = `manf no` (rule 4.1). */
 export function normalise(cell: string) {
+  if (isProse(cell)) return cell
   return cell
     .toLowerCase()
     .replaceAll('#', ' no ')

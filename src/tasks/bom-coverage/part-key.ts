@@ -1,4 +1,4 @@
-import { isPlaceholder } from './cell.ts'
+import { isPlaceholder, isProse } from './cell.ts'
 import { chipSize, foldPackage } from './package-name.ts'
 import type { PartKind } from './part-kind.ts'
 import { readValue } from './value.ts'
@@ -15,7 +15,7 @@ export interface PartKeys {
 
 /** Folds a manufacturer code: case and spaces do not count. Undefined when the cell names none. */
 export function codeKey(code: string): string | undefined {
-  return isPlaceholder(code) ? undefined : code.replace(/\s+/g, '').toUpperCase()
+  return isPlaceholder(code) || isProse(code) ? undefined : code.replace(/\s+/g, '').toUpperCase()
 }
 
 /** The keys of a value in a package; undefined unless both are there. `kind` is what the part is known to be. */
@@ -24,7 +24,7 @@ export function partKeys(
   packageName: string,
   kind: PartKind | undefined
 ): PartKeys | undefined {
-  if (isPlaceholder(value) || isPlaceholder(packageName)) return undefined
+  if (isPlaceholder(value) || isPlaceholder(packageName) || isProse(value)) return undefined
 
   const size = chipSize(packageName)
   const folded = foldPackage(packageName)
