@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 import { type ErrorCode, TaskError } from '../src/errors.ts'
 
 /** Every error of the core and its HTTP status; a new code does not compile until it has one. */
-const statusCodes: Record<ErrorCode, number> = {
+export const statusCodes: Record<ErrorCode, number> = {
   FST_ERR_VALIDATION: 400,
   TASK_TYPE_UNKNOWN: 400,
   CURSOR_INVALID: 400,

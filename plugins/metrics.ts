@@ -23,7 +23,8 @@ async function metricsPlugin(app: FastifyInstance) {
     }
   })
   // Gauges with a counter's suffix, which promtool complains of; what they sum up is there by type.
-  for (const name of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${name}_total`)
+  for (const name of ['handles', 'requests', 'resources'])
+    registry.removeSingleMetric(`nodejs_active_${name}_total`)
   const taskMetrics = new TaskMetrics(registry)
   app.decorate('taskMetrics', taskMetrics)
   app.shutdown.onLeft((report) => taskMetrics.recordShutdownDuration(report.seconds, report))

@@ -1,7 +1,7 @@
 import { format } from 'node:util'
 
 /** Every error that a caller can cause or must handle: a stable code and its message. */
-const messages = {
+export const messages = {
   FST_ERR_VALIDATION: '%s',
   TASK_TYPE_UNKNOWN: 'No task type is called %j; known are %s',
   TASK_NOT_FOUND: 'No task has the id %s',

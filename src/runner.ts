@@ -111,7 +111,11 @@ export class Runner {
     const job = { module: type.module, port: threadPort, taskId, attempt, input, restored }
     try {
       // The file is named here, not for the pool: a thread that cannot load it then fails its task.
-      return await this.#threads().run(job, { filename: threadFile, transferList: [threadPort], signal: hardStop })
+      return await this.#threads().run(job, {
+        filename: threadFile,
+        transferList: [threadPort],
+        signal: hardStop
+      })
     } catch (error) {
       if (hardStop.aborted) return { stopped: 'terminated' }
       return { crash: error instanceof Error ? error.message : String(error) }

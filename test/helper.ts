@@ -1,5 +1,5 @@
 /** What most tests need: the app in this process, or the real program in another. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -126,3 +126,10 @@ export function spawnServer(t: Test, env: Env = {}) {
 }
 
 export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quietLog }
+
+/** Why a test that needs a program is skipped, if it is; in CI every program must be there. */
+export function needsCommand(name: string): string | false {
+  const found = spawnSync('which', [name]).status === 0
+  if (found || process.env.CI) return false
+  return `${name} is not installed`
+}

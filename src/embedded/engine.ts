@@ -3,14 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import {
-  type EventType,
-  isFinished,
-  type TaskEvent,
-  type TaskPage,
-  type TaskQuery,
-  type TaskRecord
-} from '../task.ts'
+import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
 import { closeDatabase, openDatabase } from './database.ts'
 import { Feeds } from './feeds.ts'
 import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from './rows.ts'

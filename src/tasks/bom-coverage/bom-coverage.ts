@@ -23,12 +23,14 @@ const Input = Type.Object(
           'The stock list, CSV with the columns part_id, manufacturer_code, value, package, description, quantity, location. Without it every placed line is `unknown`.'
       })
     ),
-    boards: Type.Integer({
-      minimum: 1,
-      maximum: 1_000_000,
-      default: 1,
-      description: 'How many boards to build.'
-    })
+    boards: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        default: 1,
+        description: 'How many boards to build.'
+      })
+    )
   },
   {
     additionalProperties: false,

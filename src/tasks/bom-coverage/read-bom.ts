@@ -66,6 +66,9 @@ export function readBom({ text, encoding }: Decoded): Bom {
     }
 
     const part = readPartLine(line, row, header, budget)
+    if (cells.findLastIndex((cell) => cell !== '') >= row.length) {
+      part.warnings.push('the row has cells past the last column of the header; they were ignored')
+    }
     if (part.designators.length > 0 || part.quantity > 0) {
       tables.add(part)
       if (++partLines > MOST_LINES)

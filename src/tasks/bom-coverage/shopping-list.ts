@@ -1,4 +1,4 @@
-import { clip } from './cell.ts'
+import { clip, isPlaceholder } from './cell.ts'
 import type { LineCoverage } from './coverage.ts'
 import { foldPackage } from './package-name.ts'
 import { round } from './quantity.ts'
@@ -41,5 +41,5 @@ function keyOf(line: LineCoverage['line'], { code, part, ratings }: LineCoverage
   if (part !== undefined) return `part ${part} ${ratings.join(' ')}`
   // Without value or package only equal texts are the same part; a line that says nothing is a part of its own.
   const text = JSON.stringify([line.value, foldPackage(line.package), line.description])
-  return line.value === '' && line.description === '' ? `row ${line.row}` : `text ${text}`
+  return isPlaceholder(line.value) && isPlaceholder(line.description) ? `row ${line.row}` : `text ${text}`
 }
