@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { fastifySSE } from '@fastify/sse'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
@@ -13,9 +14,11 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
     serializer: (json: string) => json
   })
   const open = new Set<AbortController>()
+  let closing = false
 
   // server.close() waits for open responses; what still streams now goes on elsewhere or later.
   app.addHook('preClose', async () => {
+    closing = true
     for (const stream of open) stream.abort()
   })
 
@@ -23,6 +26,7 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
     '/tasks/:taskId/stream',
     {
       sse: 'manual',
+      exposeHeadRoute: false,
       onRequest: app.requireApiToken,
       schema: {
         tags: ['tasks'],
@@ -35,19 +39,24 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const stream = new AbortController()
-      // The library's send() never settles for a client that left; this ends the wait.
       reply.raw.once('close', () => stream.abort())
-      const left = new Promise<void>((resolve) => stream.signal.addEventListener('abort', () => resolve()))
-      const send = (message: { id?: string; event?: string; data?: string; retry?: number }) =>
-        Promise.race([left, reply.sse.send({ data: undefined, ...message }).catch(() => stream.abort())])
+      const send = async (message: { id?: string; event?: string; data?: string; retry?: number }) => {
+        // Not awaited: the library's send() never settles for a slow client that left.
+        reply.sse.send({ data: undefined, ...message }).catch(() => stream.abort())
+        if (reply.raw.writableNeedDrain) await drained(reply.raw, stream.signal)
+      }
 
-      const lastEventId = request.headers['last-event-id']
-      reply.header('connection', 'close')
+      open.add(stream)
+      app.taskMetrics.streams.set(open.size)
+      if (closing) stream.abort()
       try {
-        const events = await app.tasks.events(request.params.taskId, lastEventId, stream.signal)
+        const events = await app.tasks.events(
+          request.params.taskId,
+          request.headers['last-event-id'],
+          stream.signal
+        )
         if (events === 'ended') return await reply.code(204).send()
-        open.add(stream)
-        app.taskMetrics.streams.set(open.size)
+        reply.header('connection', 'close')
         await send({ retry: retryMs() })
         for await (const batch of events) {
           for (const { id, type, json } of batch) {
@@ -57,15 +66,29 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
           }
         }
       } catch (error) {
+        if (!(error instanceof TaskError && error.code === 'STORE_UNAVAILABLE')) throw error
         // EventSource gives up on a 503 for good, and comes back after a 200 that ended.
-        if (error instanceof TaskError && error.code === 'STORE_UNAVAILABLE') await send({ retry: retryMs() })
-        else throw error
+        await send({ retry: retryMs() })
       } finally {
         open.delete(stream)
         app.taskMetrics.streams.set(open.size)
       }
     }
   )
+}
+
+/** Resolves when the client has taken what was written, or has left. */
+function drained(raw: ServerResponse, left: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      raw.off('drain', done)
+      left.removeEventListener('abort', done)
+      resolve()
+    }
+    raw.once('drain', done)
+    left.addEventListener('abort', done)
+    if (left.aborted) done()
+  })
 }
 
 export default taskStream

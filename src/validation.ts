@@ -1,5 +1,6 @@
 /** The parts of an Ajv or Fastify validation error that a message is made of. */
 interface Problem {
+  keyword: string
   instancePath: string
   message?: string | undefined
   params?: Record<string, unknown>
@@ -8,12 +9,15 @@ interface Problem {
 /** One sentence a problem, each naming the field and, where it has one, the offending or allowed value. */
 export function describeProblems(problems: readonly Problem[] | null | undefined, root: string): string {
   return (problems ?? [])
-    .map(({ instancePath, message = 'is not valid', params = {} }) => {
+    .map(({ keyword, instancePath, message = 'is not valid', params = {} }) => {
+      if (keyword === 'if') return '' // says only that one of its branches failed, which says why itself
+      if (keyword === 'false schema') return `${root}${instancePath} is not allowed here`
       const { additionalProperty, allowedValues } = params
       if (typeof additionalProperty === 'string')
         return `${root}${instancePath}/${additionalProperty} is not known`
       const allowed = Array.isArray(allowedValues) ? `: ${allowedValues.join(', ')}` : ''
       return `${root}${instancePath} ${message}${allowed}`
     })
+    .filter((problem) => problem !== '')
     .join('; ')
 }

@@ -37,7 +37,7 @@ t.test('the example in docs/writing-a-task.md does what it says', async (t) => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ type: 'price-list', input })
     })
-    const { taskId, message } = await started.json()
+    const { taskId, message } = (await started.json()) as { taskId?: string; message?: string }
     if (taskId === undefined) return { status: started.status, message }
     await (await fetch(`${server.url}/api/tasks/${taskId}/stream`)).text()
     return (await fetch(`${server.url}/api/tasks/${taskId}`)).json()

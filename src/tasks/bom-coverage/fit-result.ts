@@ -2,7 +2,7 @@ import type { CoverageResult, ResultLine } from './result.ts'
 import type { ShoppingItem } from './shopping-list.ts'
 import type { Warning } from './warnings.ts'
 
-// The service takes results of at most 1 MiB; the rest is for what it may wrap around them.
+// The service takes results of at most 1 MiB; what is left is for what it may wrap around them.
 const LIMIT = 1024 * 1024 - 16 * 1024
 
 /** A result before it is made to fit. */
@@ -120,8 +120,14 @@ function warn(message: string): Warning {
   return { source: 'result', message }
 }
 
-function fits(result: CoverageResult) {
-  return sizeOf(result) <= LIMIT
+/** Counts line by line, so that a result far too large is given up early. */
+function fits({ lines, shoppingList, ...rest }: CoverageResult) {
+  let left = LIMIT - sizeOf(rest)
+  const fitsToo = (entry: unknown) => {
+    left -= sizeOf(entry) + 1
+    return left >= 0
+  }
+  return lines.every(fitsToo) && shoppingList.every(fitsToo)
 }
 
 function sizeOf(value: unknown) {
