@@ -27,7 +27,7 @@ async function metricsPlugin(app: FastifyInstance) {
     registry.removeSingleMetric(`nodejs_active_${name}_total`)
   const taskMetrics = new TaskMetrics(registry)
   app.decorate('taskMetrics', taskMetrics)
-  app.shutdown.onLeft((report) => taskMetrics.recordShutdownDuration(report.seconds, report))
+  app.shutdown.onDrained((report) => taskMetrics.recordShutdownDuration(report.seconds, report))
   app.shutdown.onChange((draining) => taskMetrics.setDrainingState(draining))
 }
 

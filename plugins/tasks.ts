@@ -34,12 +34,12 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   })
   app.decorate('tasks', tasks)
   app.taskMetrics.gaugePending(() => tasks.getPendingTaskCount())
-  shutdown.onDrain('tasks', tasks)
+  shutdown.onDrain(tasks)
   shutdown.onLeft((report) => tasks.recordShutdown(report))
   app.addHook('onReady', () => tasks.start())
   // Not earlier: a process that cannot listen must not have begun a task.
   app.addHook('onListen', async () => {
-    if (shutdown.acceptsTasks()) tasks.resume()
+    if (!shutdown.exiting) tasks.resume()
   })
   app.addHook('onClose', () => tasks.shutdown())
 }

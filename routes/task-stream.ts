@@ -13,14 +13,6 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
     // Events come as JSON text, serialised once for all their readers.
     serializer: (json: string) => json
   })
-  const open = new Set<AbortController>()
-  let closing = false
-
-  // server.close() waits for open responses; what still streams now goes on elsewhere or later.
-  app.addHook('preClose', async () => {
-    closing = true
-    for (const stream of open) stream.abort()
-  })
 
   app.get(
     '/tasks/:taskId/stream',
@@ -46,9 +38,7 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
         if (reply.raw.writableNeedDrain) await drained(reply.raw, stream.signal)
       }
 
-      open.add(stream)
-      app.taskMetrics.streams.set(open.size)
-      if (closing) stream.abort()
+      app.streams.add(stream)
       try {
         const events = await app.tasks.events(
           request.params.taskId,
@@ -70,8 +60,7 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
         // EventSource gives up on a 503 for good, and comes back after a 200 that ended.
         await send({ retry: retryMs() })
       } finally {
-        open.delete(stream)
-        app.taskMetrics.streams.set(open.size)
+        app.streams.delete(stream)
       }
     }
   )

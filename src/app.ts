@@ -3,14 +3,18 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import auth from '../plugins/auth.ts'
 import config from '../plugins/config.ts'
+import connections from '../plugins/connections.ts'
 import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.ts'
 import health from '../plugins/health.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import requestLog from '../plugins/request-log.ts'
+import scrapeLinger from '../plugins/scrape-linger.ts'
 import shutdown from '../plugins/shutdown.ts'
+import streams from '../plugins/streams.ts'
 import tasks from '../plugins/tasks.ts'
 import validation from '../plugins/validation.ts'
+import adminRoutes from '../routes/admin.ts'
 import healthRoutes from '../routes/health.ts'
 import taskStreamRoute from '../routes/task-stream.ts'
 import taskRoutes from '../routes/tasks.ts'
@@ -45,8 +49,11 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(validation)
   await app.register(requestLog)
   await app.register(shutdown)
+  await app.register(connections)
   await app.register(metrics)
   await app.register(tasks, { types })
+  await app.register(streams)
+  await app.register(scrapeLinger)
   await app.register(health)
   await app.register(auth)
   await app.register(openapi)
@@ -54,6 +61,7 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(healthRoutes)
   await app.register(taskRoutes, { prefix: '/api' })
   await app.register(taskStreamRoute, { prefix: '/api' })
+  await app.register(adminRoutes, { prefix: '/admin' })
 
   return app
 }

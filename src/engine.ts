@@ -65,8 +65,10 @@ export type Events = AsyncIterable<readonly TaskEvent[]>
 
 /** A finished shutdown, kept in the store because nobody scrapes a process that is gone. */
 export interface ShutdownReport {
+  /** `SIGTERM`, `SIGINT`, `admin` or `close`. */
   reason: string
-  outcome: string
+  /** `clean`: nothing had to be stopped; `cancelled`: some was; `forced`: some did not stop by itself. */
+  outcome: 'clean' | 'cancelled' | 'forced'
   seconds: number
 }
 

@@ -11,7 +11,7 @@ const { buildApp } = await import('./app.ts')
 const { StartError } = await import('./errors.ts')
 
 // What closing may take beyond every configured budget, before close-with-grace ends the process itself.
-const marginMs = 2_000
+const marginMs = 1_900
 
 let log = pino({ base: null })
 try {

@@ -149,11 +149,15 @@ export class TaskService implements DrainParticipant {
   }
 
   pause(): void {
-    if (!this.#options.drainPending) this.#engine.setClaiming(false)
+    this.#engine.setClaiming(this.#options.drainPending)
   }
 
   resume(): void {
     this.#engine.setClaiming(true)
+  }
+
+  remaining(): number {
+    return this.#active.size
   }
 
   async idle(): Promise<void> {

@@ -11,7 +11,7 @@ export function describeProblems(problems: readonly Problem[] | null | undefined
   return (problems ?? [])
     .map(({ keyword, instancePath, message = 'is not valid', params = {} }) => {
       if (keyword === 'if') return '' // says only that one of its branches failed, which says why itself
-      if (keyword === 'false schema') return `${root}${instancePath} is not allowed here`
+      if (keyword === 'not') return `${root}${instancePath} is not allowed here`
       const { additionalProperty, allowedValues } = params
       if (typeof additionalProperty === 'string')
         return `${root}${instancePath}/${additionalProperty} is not known`

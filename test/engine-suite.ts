@@ -594,7 +594,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
 
   t.test('a finished shutdown is kept for the next process, once', async (t) => {
     const { engine, restart } = await start(t)
-    const report = { reason: 'SIGTERM', outcome: 'clean', seconds: 1.5 }
+    const report = { reason: 'SIGTERM', outcome: 'clean', seconds: 1.5 } as const
     t.equal(await engine.takeShutdownReport(), undefined)
     await engine.recordShutdown(report)
 

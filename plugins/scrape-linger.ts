@@ -1,0 +1,27 @@
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { within } from '../src/shutdown.ts'
+
+/** What a process counts in its last seconds is never scraped: it waits, up to SCRAPE_LINGER, for one more scrape. */
+async function scrapeLingerPlugin(app: FastifyInstance) {
+  const lingerMs = app.config.SCRAPE_LINGER * 1000
+  if (lingerMs === 0) return
+  let scraped = () => {}
+  app.addHook('onResponse', async (request) => {
+    if (request.routeOptions.url === '/metrics') scraped()
+  })
+  app.shutdown.onLeft(async () => {
+    app.log.info({ seconds: app.config.SCRAPE_LINGER }, 'waiting for one more scrape of the metrics')
+    const lastScrape = new Promise<void>((resolve) => {
+      scraped = resolve
+    })
+    const seen = await within(lingerMs, lastScrape)
+    app.log.info(seen ? 'the metrics were scraped' : 'the metrics were not scraped, leaving without')
+  })
+}
+
+export default fp(scrapeLingerPlugin, {
+  name: 'scrape-linger',
+  fastify: '5.x',
+  dependencies: ['shutdown', 'metrics', 'tasks']
+})

@@ -1,0 +1,81 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+
+const NullableTime = (description: string) =>
+  Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description })
+
+const DrainStatus = Type.Object({
+  draining: Type.Boolean(),
+  phase: Type.Unsafe<string>({
+    type: 'string',
+    enum: ['serving', 'delaying', 'draining', 'cancelling', 'closed']
+  }),
+  reason: Type.Union([Type.String(), Type.Null()]),
+  since: NullableTime('When the drain began.'),
+  deadline: NullableTime('When running tasks are stopped; a drain by hand has none.'),
+  activeTasks: Type.Integer(),
+  pendingTasks: Type.Integer(),
+  streams: Type.Integer()
+})
+
+const admin: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('onRequest', app.requireAdminToken)
+  const tags = ['admin']
+  const security = [{ bearer: [] }]
+
+  const status = async (): Promise<Static<typeof DrainStatus>> => {
+    const { phase, reason, since, deadline } = app.shutdown
+    return {
+      draining: app.shutdown.isDraining(),
+      phase,
+      reason,
+      since: since?.toISOString() ?? null,
+      deadline: deadline?.toISOString() ?? null,
+      activeTasks: app.tasks.getActiveTaskCount(),
+      pendingTasks: await app.tasks.getPendingTaskCount(),
+      streams: app.streams.count
+    }
+  }
+
+  app.get(
+    '/drain',
+    {
+      schema: { tags, security, summary: 'Is it draining, and what is left?', response: { 200: DrainStatus } }
+    },
+    status
+  )
+
+  app.post(
+    '/drain',
+    {
+      schema: {
+        tags,
+        security,
+        summary: 'Take no new tasks and finish what runs; the process stays up',
+        body: Type.Union([
+          Type.Object(
+            { reason: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) },
+            { additionalProperties: false }
+          ),
+          Type.Null()
+        ]),
+        response: { 202: DrainStatus }
+      }
+    },
+    async (request, reply) => {
+      app.shutdown.setDraining(true, request.body?.reason)
+      return reply.code(202).send(await status())
+    }
+  )
+
+  app.delete(
+    '/drain',
+    { schema: { tags, security, summary: 'Take new tasks again', response: { 200: DrainStatus } } },
+    async () => {
+      app.shutdown.setDraining(false)
+      return status()
+    }
+  )
+}
+
+export default admin
