@@ -66,7 +66,7 @@ export function heldTask(policies: Partial<TaskType> = {}) {
   return { type, runs, started }
 }
 
-const sources = new URL('../', import.meta.url)
+const root = new URL('../', import.meta.url)
 
 /** The real program in a process of its own, on a free port; killed when the test ends. Resolves when it listens. */
 export async function startServer(t: Test, env: Env = {}) {
@@ -85,15 +85,11 @@ interface LogLine {
 
 /** The real program, not waited for. `logged` resolves with the first line, past or future, that passes. */
 export function spawnServer(t: Test, env: Env = {}) {
-  const child: ChildProcess = spawn(
-    process.execPath,
-    ['--import=./test/typescript.mjs', fileURLToPath(new URL('src/server.ts', sources))],
-    {
-      cwd: fileURLToPath(sources),
-      env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
-      stdio: ['ignore', 'pipe', 'inherit']
-    }
-  )
+  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(new URL('dist/src/server.js', root))], {
+    cwd: fileURLToPath(root),
+    env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   t.teardown(async () => {
     child.kill('SIGKILL')
