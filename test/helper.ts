@@ -1,6 +1,7 @@
 /** What most tests need: the app in this process, or the real program in another. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -67,6 +68,20 @@ export function heldTask(policies: Partial<TaskType> = {}) {
 }
 
 const root = new URL('../', import.meta.url)
+// What an image would run, not the sources.
+const program = new URL('dist/src/server.js', root)
+
+/** Throws if the program is older than its sources: the test would be one of something else. */
+function requireBuild(): void {
+  const built = statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const sources = ['src', 'plugins', 'routes'].flatMap((dir) =>
+    readdirSync(new URL(dir, root), { recursive: true, encoding: 'utf8' }).map(
+      (name) => new URL(`${dir}/${name}`, root)
+    )
+  )
+  const stale = sources.find((source) => source.pathname.endsWith('.ts') && statSync(source).mtimeMs > built)
+  if (stale) throw new Error(`${stale.pathname} is newer than the build: npm run build`)
+}
 
 /** The real program in a process of its own, on a free port; killed when the test ends. Resolves when it listens. */
 export async function startServer(t: Test, env: Env = {}) {
@@ -85,12 +100,13 @@ interface LogLine {
 
 /** The real program, not waited for. `logged` resolves with the first line, past or future, that passes. */
 export function spawnServer(t: Test, env: Env = {}) {
-  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(new URL('dist/src/server.js', root))], {
+  requireBuild()
+  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(program)], {
     cwd: fileURLToPath(root),
     env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
-  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   t.teardown(async () => {
     child.kill('SIGKILL')
     await exited
