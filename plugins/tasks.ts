@@ -14,7 +14,7 @@ declare module 'fastify' {
 /** `types` are known besides the built-in ones and those of TASKS_DIR. */
 async function tasksPlugin(app: FastifyInstance, { types: more }: { types: readonly LoadedTaskType[] }) {
   const { config, log, shutdown } = app
-  const types = await loadTaskTypes(config.TASKS_DIR, config.TASK_TIMEOUT * 1000)
+  const types = await loadTaskTypes(config)
   for (const type of more) types.set(type.type, type)
 
   const tasks = new TaskService({

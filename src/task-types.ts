@@ -5,8 +5,11 @@ import { Type } from '@sinclair/typebox'
 import { Ajv, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
+import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
 import type { TaskType } from './task-type.ts'
+import { checkAddress } from './tasks/link-check/address.ts'
+import { linkCheck } from './tasks/link-check/link-check.ts'
 import { describeProblems } from './validation.ts'
 
 /** A task type that has been checked, with every policy decided. */
@@ -63,22 +66,30 @@ addFormats.default(draft2020)
 const isTaskType = draft7.compile(Shape)
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const builtIn = ['bom-coverage/bom-coverage'].map(
-  (name) => new URL(`./tasks/${name}.${extension}`, import.meta.url).href
-)
+const builtIn = (name: string) => new URL(`./tasks/${name}/${name}.${extension}`, import.meta.url).href
+
+/** The settings that decide about task types. */
+type TypeSettings = Pick<Settings, 'TASKS_DIR' | 'TASK_TIMEOUT' | 'LINK_CHECK_ALLOW_PRIVATE'>
 
 /**
- * Loads the built-in task types and those of a folder (`*.js`, `*.mjs`).
+ * Loads the built-in task types and those of TASKS_DIR (`*.js`, `*.mjs`).
  * Throws a StartError that names the file for a broken module, a duplicate name or an invalid schema.
  */
-export async function loadTaskTypes(dir: string | undefined, defaultTimeoutMs: number) {
-  const modules = [...builtIn, ...(dir ? await modulesIn(dir) : [])]
+export async function loadTaskTypes(settings: TypeSettings): Promise<Map<string, LoadedTaskType>> {
+  const defaultTimeoutMs = settings.TASK_TIMEOUT * 1000
+  const links = linkCheck({ isAllowed: checkAddress(settings.LINK_CHECK_ALLOW_PRIVATE) })
+  const loaded = [
+    await loadTaskType(builtIn('bom-coverage'), defaultTimeoutMs),
+    checkTaskType(links, builtIn('link-check'), defaultTimeoutMs)
+  ]
+  for (const module of settings.TASKS_DIR ? await modulesIn(settings.TASKS_DIR) : []) {
+    loaded.push(await loadTaskType(module, defaultTimeoutMs))
+  }
   const types = new Map<string, LoadedTaskType>()
-  for (const module of modules) {
-    const type = await loadTaskType(module, defaultTimeoutMs)
+  for (const type of loaded) {
     const other = types.get(type.type)
     if (other)
-      throw new StartError(`${module}: the task type ${type.type} is also defined in ${other.module}`)
+      throw new StartError(`${type.module}: the task type ${type.type} is also defined in ${other.module}`)
     types.set(type.type, type)
   }
   return types
