@@ -25,7 +25,7 @@ class Streams {
   add(stream: AbortController): void {
     this.#open.add(stream)
     this.#metrics.streams.set(this.count)
-    if (this.#ended) stream.abort()
+    if (this.#ended) stream.abort('ended')
   }
 
   delete(stream: AbortController): void {
@@ -36,7 +36,7 @@ class Streams {
   /** Ends all streams, and each that is opened from now on. */
   end(): void {
     this.#ended = true
-    for (const stream of this.#open) stream.abort()
+    for (const stream of this.#open) stream.abort('ended')
   }
 }
 

@@ -31,10 +31,10 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const stream = new AbortController()
-      reply.raw.once('close', () => stream.abort())
+      reply.raw.once('close', () => stream.abort('left'))
       const send = async (message: { id?: string; event?: string; data?: string; retry?: number }) => {
         // Not awaited: the library's send() never settles for a slow client that left.
-        reply.sse.send({ data: undefined, ...message }).catch(() => stream.abort())
+        reply.sse.send({ data: undefined, ...message }).catch(() => stream.abort('left'))
         if (reply.raw.writableNeedDrain) await drained(reply.raw, stream.signal)
       }
 
@@ -46,7 +46,6 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
           stream.signal
         )
         if (events === 'ended') return await reply.code(204).send()
-        reply.header('connection', 'close')
         await send({ retry: retryMs() })
         for await (const batch of events) {
           for (const { id, type, json } of batch) {

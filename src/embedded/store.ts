@@ -194,7 +194,8 @@ export class Store {
   }
 }
 
-function prepareAll(db: DatabaseSyncInstance) {
+/** Exported for the test that looks at their plans. */
+export function prepareAll(db: DatabaseSyncInstance) {
   return {
     insertTask: db.prepare(
       `INSERT INTO tasks (task_id, type, status, priority, created_at, ready_at, idempotency_key, fingerprint)
@@ -204,7 +205,11 @@ function prepareAll(db: DatabaseSyncInstance) {
     claimNext: db.prepare(
       `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress_value = 0,
          progress_text = '', last_event = last_event + 1
-       WHERE seq = (SELECT seq FROM tasks WHERE status = 'pending' AND delayed = 0 ORDER BY priority DESC, seq LIMIT 1)
+       WHERE seq = (
+         -- Named, because without statistics the planner would take tasks_by_status and sort all that is pending.
+         SELECT seq FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
+         ORDER BY priority DESC, seq LIMIT 1
+       )
        RETURNING *`
     ),
     input: db.prepare('SELECT input FROM inputs WHERE seq = ?'),

@@ -1,0 +1,63 @@
+import { Connection, postText, startTask } from '../connection.ts'
+import type { Contender, Row } from '../measure.ts'
+import { type Program, startLastcall, startPeer } from '../program.ts'
+
+const connections = 50
+const request = postText('/api/tasks', {
+  type: 'no-op-inline',
+  input: { part: 'R1', quantity: 10, text: 'x'.repeat(100) }
+})
+
+function contender(name: string, start: () => Promise<Program>): Contender {
+  return {
+    name,
+    async setUp() {
+      const program = await start()
+      const open = Array.from({ length: connections }, () => new Connection(program.port))
+      return {
+        async measure(seconds) {
+          const startedAt = performance.now()
+          const cpuBefore = program.cpuSeconds()
+          let count = 0
+          const post = async (connection: Connection) => {
+            while (performance.now() - startedAt < seconds * 1000) {
+              const { status, body } = await connection.request(request)
+              if (status !== 202) throw new Error(`a task was answered ${status} ${body}`)
+              count++
+            }
+          }
+          await Promise.all(open.map(post))
+          return {
+            'accepted/s': count / ((performance.now() - startedAt) / 1000),
+            'CPU µs each': ((program.cpuSeconds() - cpuBefore) / count) * 1e6
+          }
+        },
+        async close() {
+          for (const connection of open) connection.close()
+          return program.stop()
+        }
+      }
+    }
+  }
+}
+
+/** The only worker is held, so that what is accepted stays pending. */
+async function startHeld(): Promise<Program> {
+  const program = await startLastcall({
+    MAX_WORKERS: '1',
+    MAX_PENDING: '100000000',
+    STORE_SYNC: 'full'
+  })
+  const connection = new Connection(program.port)
+  await startTask(connection, 'hold', {})
+  connection.close()
+  return program
+}
+
+export const accept: Row = {
+  title: 'accept a task, 50 connections',
+  contenders: [
+    contender('lastcall, durable', startHeld),
+    contender('bare Fastify, stores nothing', () => startPeer('bare-accept'))
+  ]
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Connection, getText, readStream, startTask } from '../connection.ts'
+import type { Contender, Row } from '../measure.ts'
+import { type Program, startLastcall } from '../program.ts'
+
+const connections = 64
+const tasksPerSecond = 1000
+
+/** Runs so many tasks; resolves when all have ended. */
+type RunTasks = (program: Program, open: readonly Connection[], count: number) => Promise<void>
+
+/** All are posted; when the last one has ended, all have, because they are run in order. */
+function postAll(type: string): RunTasks {
+  return async (_program, open, count) => {
+    let left = count
+    const post = async (connection: Connection) => {
+      let taskId = ''
+      while (left-- > 0) taskId = await startTask(connection, type, {})
+      while (taskId !== '' && !(await isCompleted(connection, taskId))) await sleep(20)
+    }
+    await Promise.all(open.map(post))
+  }
+}
+
+/** Each is followed to its end before the next is posted; a stream closes its connection in the end. */
+function followEach(type: string): RunTasks {
+  return async (program, open, count) => {
+    let left = count
+    const work = async (connection: Connection) => {
+      while (left-- > 0) {
+        const taskId = await startTask(connection, type, {})
+        await readStream(program.port, `/api/tasks/${taskId}/stream`, () => {})
+      }
+    }
+    await Promise.all(open.map(work))
+  }
+}
+
+async function isCompleted(connection: Connection, taskId: string): Promise<boolean> {
+  const { body } = await connection.request(getText(`/api/tasks/${taskId}`))
+  return body.includes('"status":"completed"')
+}
+
+function contender(name: string, run: RunTasks): Contender {
+  return {
+    name: `lastcall, ${name}`,
+    async setUp() {
+      const program = await startLastcall({ MAX_PENDING: '100000000' })
+      const open = Array.from({ length: connections }, () => new Connection(program.port))
+      return {
+        async measure(seconds) {
+          const count = tasksPerSecond * seconds
+          const startedAt = performance.now()
+          const cpuBefore = program.cpuSeconds()
+          await run(program, open, count)
+          return {
+            'tasks/s': count / ((performance.now() - startedAt) / 1000),
+            'CPU µs each': ((program.cpuSeconds() - cpuBefore) / count) * 1e6
+          }
+        },
+        async close() {
+          for (const connection of open) connection.close()
+          return program.stop()
+        }
+      }
+    }
+  }
+}
+
+export const noOp: Row = {
+  title: 'no-op task, 64 connections, 4 workers',
+  contenders: [
+    contender('inline', postAll('no-op-inline')),
+    contender('thread', postAll('no-op-thread')),
+    contender('inline, each one streamed', followEach('no-op-inline'))
+  ]
+}

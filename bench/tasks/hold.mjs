@@ -1,0 +1,11 @@
+export default {
+  type: 'hold',
+  description: 'Runs until it is told to stop.',
+  input: {},
+  isolation: 'inline',
+  timeoutSeconds: 100_000,
+  run: (_input, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason))
+    })
+}

@@ -1,0 +1,6 @@
+export default {
+  type: 'no-op-thread',
+  description: 'Does nothing, in a thread.',
+  input: {},
+  run: async () => null
+}

@@ -1,0 +1,9 @@
+export default {
+  type: 'spin',
+  description: 'Keeps its thread busy until the process ends.',
+  input: {},
+  timeoutSeconds: 100_000,
+  run() {
+    for (;;);
+  }
+}
