@@ -72,7 +72,10 @@ const root = new URL('../', import.meta.url)
 const program = new URL('dist/src/server.js', root)
 
 /** Throws if the program is older than its sources: the test would be one of something else. */
+let checked = false
 function requireBuild(): void {
+  if (checked) return
+  checked = true
   const built = statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0
   const sources = ['src', 'plugins', 'routes'].flatMap((dir) =>
     readdirSync(new URL(dir, root), { recursive: true, encoding: 'utf8' }).map(
