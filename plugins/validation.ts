@@ -12,11 +12,18 @@ const InputTooDeep = createError('INPUT_TOO_DEEP', `Bodies may be at most ${maxD
 /** Bodies are JSON and taken literally; what comes as text in a URL is turned into its type. */
 async function validationPlugin(app: FastifyInstance) {
   const body = makeAjv({ useDefaults: true })
-  const text = makeAjv({ useDefaults: true, coerceTypes: 'array' })
+  // Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
+  const text = makeAjv({ useDefaults: true, coerceTypes: 'array', strictNumbers: false })
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? body : text).compile(schema))
   app.setSchemaErrorFormatter((errors, part) => new Error(describeProblems(errors, part)))
 
-  app.removeContentTypeParser('text/plain')
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    // Many clients name the type of a body that they do not send, to cancel a task for example.
+    if (body === '') done(null, undefined)
+    else parseJson(request, body, done)
+  })
   app.addHook('preValidation', async (request) => {
     if (depthExceeds(request.body, maxDepth)) throw new InputTooDeep()
   })

@@ -1,7 +1,11 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
+import { Ajv } from 'ajv'
 import { envSchema } from 'env-schema'
 import { StartError } from './errors.ts'
 import { describeProblems } from './validation.ts'
+
+// Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
+const ajv = new Ajv({ coerceTypes: true, useDefaults: true, strictNumbers: false })
 
 // setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
 const maxSeconds = 2_000_000
@@ -104,7 +108,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     Object.keys(Settings.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
   )
   try {
-    return envSchema<Settings>({ schema: Settings, data: given, dotenv: false, env: false })
+    return envSchema<Settings>({ schema: Settings, data: given, env: false, ajv })
   } catch (error) {
     // env-schema adds Ajv's errors to its own.
     const { errors } = error as { errors?: Parameters<typeof describeProblems>[0] }

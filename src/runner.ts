@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Claim } from './engine.ts'
+import type { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
 import { type AbortCause, abortReason, type Report, type RunEnd, runJob } from './task-context.ts'
 import type { LoadedTaskType } from './task-types.ts'
@@ -102,7 +103,7 @@ export class Runner {
       const { id, state } = message
       claim.checkpoint(state).then(
         () => send({ kind: 'checkpointed', id }),
-        (error: Error) => send({ kind: 'checkpointed', id, error: error.message })
+        ({ code, message }: TaskError) => send({ kind: 'checkpointed', id, error: { code, message } })
       )
     }
     port.on('message', receive)
@@ -111,11 +112,14 @@ export class Runner {
     const job = { module: type.module, port: threadPort, taskId, attempt, input, restored }
     try {
       // The file is named here, not for the pool: a thread that cannot load it then fails its task.
-      return await this.#threads().run(job, {
+      const options = {
         filename: threadFile,
         transferList: [threadPort],
         signal: hardStop
-      })
+      }
+      const end: RunEnd | null = await this.#threads().run(job, options)
+      // A thread that died of a thrown null is no error to Piscina.
+      return end ?? { crash: 'The thread threw null' }
     } catch (error) {
       if (hardStop.aborted) return { stopped: 'terminated' }
       return { crash: error instanceof Error ? error.message : String(error) }

@@ -27,6 +27,7 @@ const maxText = 1000
 const maxCode = 100
 const maxMessage = 10_000
 const progressEveryMs = 50
+const unreadable = 'A value that cannot be read'
 
 interface Channel {
   signal: AbortSignal
@@ -70,7 +71,7 @@ export function abortReason(cause: AbortCause): Error {
 }
 
 /** A coded error, as a task may throw it. */
-function codedError(code: string, message: string): Error {
+export function codedError(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
 }
 
@@ -96,12 +97,27 @@ function toJson(value: unknown, maxBytes: number, what: 'RESULT' | 'CHECKPOINT')
 }
 
 function describe(error: unknown): ErrorInfo {
-  // Anything can be thrown; what looks like an error is read as one.
-  const { code, message } =
-    typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {}
-  return {
-    code: typeof code === 'string' ? code.slice(0, maxCode) : 'TASK_FAILED',
-    message: (typeof message === 'string' ? message : inspect(error)).slice(0, maxMessage).toWellFormed()
+  try {
+    // Anything can be thrown; what looks like an error is read as one.
+    const { code, message } =
+      typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {}
+    return {
+      code: typeof code === 'string' ? code.slice(0, maxCode) : 'TASK_FAILED',
+      message: (typeof message === 'string' ? message : describeValue(error))
+        .slice(0, maxMessage)
+        .toWellFormed()
+    }
+  } catch {
+    return { code: 'TASK_FAILED', message: unreadable }
+  }
+}
+
+/** Any value as text, also one that throws when it is looked at. */
+function describeValue(value: unknown): string {
+  try {
+    return inspect(value)
+  } catch {
+    return unreadable
   }
 }
 
@@ -124,7 +140,10 @@ function throttleProgress(report: (report: Report) => void) {
   const set = (value: number, text = '') => {
     if (typeof value !== 'number' || Number.isNaN(value)) return
     highest = Math.max(highest, Math.min(value, 1))
-    waiting = { value: highest, text: String(text).slice(0, maxText).toWellFormed() }
+    waiting = {
+      value: highest,
+      text: (typeof text === 'string' ? text : describeValue(text)).slice(0, maxText).toWellFormed()
+    }
     const early = sentAt + progressEveryMs - performance.now()
     if (early <= 0) flush()
     else timer ??= setTimeout(flush, early).unref()

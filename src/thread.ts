@@ -1,6 +1,16 @@
 /** The worker thread's side of runner.ts: Piscina calls the default export for each task that the thread gets. */
+import { inspect } from 'node:util'
 import type { MessagePort } from 'node:worker_threads'
-import { type AbortCause, abortReason, type Job, type Report, type RunEnd, runJob } from './task-context.ts'
+import type { ErrorInfo } from './task.ts'
+import {
+  type AbortCause,
+  abortReason,
+  codedError,
+  type Job,
+  type Report,
+  type RunEnd,
+  runJob
+} from './task-context.ts'
 import type { TaskType } from './task-type.ts'
 
 export interface ThreadJob extends Job {
@@ -12,7 +22,7 @@ export interface ThreadJob extends Job {
 export type FromThread = Report | { kind: 'checkpoint'; id: number; state: string }
 export type ToThread =
   | { kind: 'abort'; cause: AbortCause }
-  | { kind: 'checkpointed'; id: number; error?: string }
+  | { kind: 'checkpointed'; id: number; error?: ErrorInfo }
 
 export default async function runInThread({ module, port, ...job }: ThreadJob): Promise<RunEnd> {
   const abort = new AbortController()
@@ -24,10 +34,19 @@ export default async function runInThread({ module, port, ...job }: ThreadJob): 
     const save = saving.get(message.id)
     saving.delete(message.id)
     if (message.error === undefined) save?.resolve()
-    else save?.reject(new Error(message.error))
+    else save?.reject(codedError(message.error.code, message.error.message))
   })
 
   const send = (message: FromThread) => port.postMessage(message)
+  const report = (message: Report) => {
+    try {
+      send(message)
+    } catch (error) {
+      // Functions and the like cannot cross; what can be said of them is better than nothing.
+      if (message.kind !== 'log') throw error
+      send({ ...message, fields: { fields: inspect(message.fields) } })
+    }
+  }
   const saveCheckpoint = (state: string) =>
     new Promise<void>((resolve, reject) => {
       const id = ++saves
@@ -40,7 +59,7 @@ export default async function runInThread({ module, port, ...job }: ThreadJob): 
       const { default: type }: { default: TaskType } = await import(module)
       return type.run(input, ctx)
     }
-    return await runJob(run, job, { signal: abort.signal, report: send, saveCheckpoint })
+    return await runJob(run, job, { signal: abort.signal, report, saveCheckpoint })
   } finally {
     port.close()
   }

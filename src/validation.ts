@@ -6,6 +6,9 @@ interface Problem {
   params?: Record<string, unknown>
 }
 
+// A client's own text comes back in it.
+const maxLength = 1000
+
 /** One sentence a problem, each naming the field and, where it has one, the offending or allowed value. */
 export function describeProblems(problems: readonly Problem[] | null | undefined, root: string): string {
   return (problems ?? [])
@@ -20,4 +23,5 @@ export function describeProblems(problems: readonly Problem[] | null | undefined
     })
     .filter((problem) => problem !== '')
     .join('; ')
+    .slice(0, maxLength)
 }

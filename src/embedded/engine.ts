@@ -166,7 +166,7 @@ export class EmbeddedEngine implements Engine {
 
   setClaiming(claiming: boolean): void {
     this.#claiming = claiming
-    if (claiming) this.#opened().turn.schedule()
+    if (claiming) this.#open?.turn.schedule()
   }
 
   async pendingCount(): Promise<number> {
@@ -254,8 +254,9 @@ export class EmbeddedEngine implements Engine {
       signal: running.abort.signal,
       progress: (value, text) => {
         const written = turn.write(() => {
-          const id = store.setProgress(seq, attempt, value, text)
-          if (id !== undefined) this.#append(row, id, 'progress_update', { value, text })
+          const data = JSON.stringify({ value, text })
+          const id = store.setProgress(seq, attempt, data)
+          if (id !== undefined) this.#appendText(row, id, 'progress_update', data)
         })
         // A failing store is logged where it fails; the next progress says more than this one.
         written.catch(() => {})

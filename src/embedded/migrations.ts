@@ -15,8 +15,7 @@ export const migrations: readonly string[] = [
     failures INTEGER NOT NULL DEFAULT 0,
     requeues INTEGER NOT NULL DEFAULT 0,
     cancel_requested INTEGER NOT NULL DEFAULT 0,
-    progress_value REAL NOT NULL DEFAULT 0,
-    progress_text TEXT NOT NULL DEFAULT '',
+    progress TEXT NOT NULL DEFAULT '',          -- JSON, the data of the attempt's latest progress event
     last_event INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,                -- times are epoch milliseconds
     ready_at INTEGER NOT NULL,                  -- since when, or from when on, it may be claimed

@@ -29,7 +29,7 @@ export function toRecord(row: RecordRow): TaskRecord {
     taskId: row.task_id,
     type: row.type,
     status: row.status,
-    progress: { value: row.progress_value, text: row.progress_text },
+    progress: row.progress === '' ? { value: 0, text: '' } : JSON.parse(row.progress),
     attempt: row.attempt,
     priority: row.priority,
     createdAt: new Date(row.created_at).toISOString()
@@ -47,7 +47,8 @@ export function toRecord(row: RecordRow): TaskRecord {
 export const encodeCursor = (seq: number) => Buffer.from(`seq:${seq}`).toString('base64url')
 
 export function decodeCursor(cursor: string): number {
-  const seq = /^seq:(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1]
-  if (seq === undefined) throw new TaskError('CURSOR_INVALID')
-  return Number(seq)
+  const seq = Number(/^seq:(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1])
+  // Decoding overlooks what does not belong to base64.
+  if (Number.isNaN(seq) || encodeCursor(seq) !== cursor) throw new TaskError('CURSOR_INVALID')
+  return seq
 }

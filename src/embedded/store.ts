@@ -13,8 +13,7 @@ export interface TaskRow {
   failures: number
   requeues: number
   cancel_requested: number
-  progress_value: number
-  progress_text: string
+  progress: string
   last_event: number
   created_at: number
   ready_at: number
@@ -92,8 +91,8 @@ export class Store {
   }
 
   /** The id of the new event, or undefined if that attempt is over. */
-  setProgress(seq: number, attempt: number, value: number, text: string): number | undefined {
-    return this.#sql.setProgress.get(value, text, seq, attempt)?.last_event
+  setProgress(seq: number, attempt: number, progress: string): number | undefined {
+    return this.#sql.setProgress.get(progress, seq, attempt)?.last_event
   }
 
   /** The id of the final event, or undefined if the task has left the status or the attempt that it is ended from. */
@@ -203,8 +202,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
     ),
     insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
     claimNext: db.prepare(
-      `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress_value = 0,
-         progress_text = '', last_event = last_event + 1
+      `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress = '', last_event = last_event + 1
        WHERE seq = (
          -- Named, because without statistics the planner would take tasks_by_status and sort all that is pending.
          SELECT seq FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
@@ -220,7 +218,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
     ),
     deleteCheckpoint: db.prepare('DELETE FROM checkpoints WHERE seq = ?'),
     setProgress: db.prepare(
-      `UPDATE tasks SET progress_value = ?, progress_text = ?, last_event = last_event + 1
+      `UPDATE tasks SET progress = ?, last_event = last_event + 1
        WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
     ),
     finish: db.prepare(
