@@ -4,12 +4,13 @@ import { parseArgs } from 'node:util'
 import { measureRow, type Result, type Row } from './measure.ts'
 import { accept } from './rows/accept.ts'
 import { fanOutRow } from './rows/fan-out.ts'
+import { leaveRow } from './rows/leave.ts'
 import { noOp } from './rows/no-op.ts'
 import { busyProbes, idleProbes } from './rows/probes.ts'
 import { startStop } from './rows/start-stop.ts'
 import { formatTable } from './table.ts'
 
-const rows: Row[] = [accept, noOp, fanOutRow, idleProbes, busyProbes, startStop]
+const rows: Row[] = [accept, noOp, fanOutRow, idleProbes, busyProbes, startStop, leaveRow]
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } }
