@@ -56,6 +56,7 @@ export class Runner {
     }
     const onCancel = () => abort(claim.signal.reason)
     claim.signal.addEventListener('abort', onCancel)
+    if (claim.signal.aborted) onCancel()
     const limitTimer = setTimeout(abort, type.timeoutMs, 'timeout')
 
     const run = type.isolation === 'inline' ? this.#runInline : this.#runInThread

@@ -5,25 +5,13 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { startServer } from '../helper.ts'
-import { Client } from './client.ts'
-import { Witness } from './witness.ts'
+import type { startServer } from '../helper.ts'
+import { gatedTask, setUpService } from './service.ts'
 
 t.setTimeout(180_000)
 
 const taskTypes = {
-  'gated.mjs': `import { access } from 'node:fs/promises'
-  import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'gated', description: 'Runs until a file is there.', input: {}, isolation: 'inline',
-    async run ({ gate }, { signal }) {
-      for (;;) {
-        signal.throwIfAborted()
-        if (await access(gate).then(() => true, () => false)) return 'through'
-        await sleep(10, undefined, { signal })
-      }
-    }
-  }`,
+  'gated.mjs': gatedTask(),
   'spin.mjs': `export default { type: 'spin', description: 'Spins.', input: {}, run () { for (;;) {} } }`,
   'deaf.mjs': `export default {
     type: 'deaf', description: 'Never settles.', input: {}, isolation: 'inline', run: () => new Promise(() => {})
@@ -49,26 +37,7 @@ const taskTypes = {
   }`
 }
 
-/** A store, task types, a gate, and a witness who finds whatever server was started last. */
-function setUp(t: Test, settings: Record<string, string> = {}) {
-  const dir = t.testdir({ types: taskTypes })
-  const env = {
-    TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
-    TASKS_DIR: join(dir, 'types'),
-    ...settings
-  }
-  let url = ''
-  const client = new Client(() => url)
-  t.teardown(() => client.close())
-  const witness = new Witness(client, { countingIds: true })
-  const start = async () => {
-    const server = await startServer(t, env)
-    url = server.url
-    return server
-  }
-  const gate = join(dir, 'gate')
-  return { dir, gate, openGate: () => writeFile(gate, ''), start, client, witness }
-}
+const setUp = (t: Test, settings?: Record<string, string>) => setUpService(t, taskTypes, settings)
 
 type Server = Awaited<ReturnType<typeof startServer>>
 

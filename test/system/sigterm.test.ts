@@ -1,12 +1,9 @@
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { spawnServer, startServer } from '../helper.ts'
-import { Client } from './client.ts'
-import { Witness } from './witness.ts'
+import { spawnServer } from '../helper.ts'
+import { gatedTask, setUpService } from './service.ts'
 
 t.setTimeout(180_000)
 
@@ -14,44 +11,13 @@ t.setTimeout(180_000)
 const hangsAfterMs = 20_000
 
 const taskTypes = {
-  'gated.mjs': `import { access } from 'node:fs/promises'
-  import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'gated', description: 'Runs until a file is there.', input: {}, isolation: 'inline',
-    onShutdown: 'requeue', onLost: 'requeue', maxRequeues: 1000,
-    async run ({ gate }, { signal }) {
-      for (;;) {
-        signal.throwIfAborted()
-        if (await access(gate).then(() => true, () => false)) return 'through'
-        await sleep(10, undefined, { signal })
-      }
-    }
-  }`,
+  'gated.mjs': gatedTask("onShutdown: 'requeue', onLost: 'requeue', maxRequeues: 1000,"),
   'quick.mjs': `export default {
     type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
   }`
 }
 
-/** A store, task types, a gate, and a witness who finds whatever server was started last. */
-function setUp(t: Test, settings: Record<string, string>) {
-  const dir = t.testdir({ types: taskTypes })
-  const gate = join(dir, 'gate')
-  const env = {
-    TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
-    TASKS_DIR: join(dir, 'types'),
-    ...settings
-  }
-  let url = ''
-  const client = new Client(() => url)
-  t.teardown(() => client.close())
-  const witness = new Witness(client, { countingIds: true })
-  const start = async () => {
-    const server = await startServer(t, env)
-    url = server.url
-    return server
-  }
-  return { env, gate, openGate: () => writeFile(gate, ''), start, witness }
-}
+const setUp = (t: Test, settings?: Record<string, string>) => setUpService(t, taskTypes, settings)
 
 /** How the process ends; a hang is an end by SIGKILL, which is none that a test accepts. */
 async function ending({ child, exited }: ReturnType<typeof spawnServer>) {

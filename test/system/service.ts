@@ -1,0 +1,41 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { startServer } from '../helper.ts'
+import { Client } from './client.ts'
+import { Witness } from './witness.ts'
+
+/** A task that runs until the test opens its gate, which is a file. */
+export const gatedTask = (policies = '') => `import { access } from 'node:fs/promises'
+  import { setTimeout as sleep } from 'node:timers/promises'
+  export default {
+    type: 'gated', description: 'Runs until a file is there.', input: {}, isolation: 'inline', ${policies}
+    async run ({ gate }, { signal }) {
+      for (;;) {
+        signal.throwIfAborted()
+        if (await access(gate).then(() => true, () => false)) return 'through'
+        await sleep(10, undefined, { signal })
+      }
+    }
+  }`
+
+/** A store, task types, a gate, and a witness who finds whatever server was started last. */
+export function setUpService(t: Test, types: Record<string, string>, settings: Record<string, string> = {}) {
+  const dir = t.testdir({ types })
+  const env = {
+    TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
+    TASKS_DIR: join(dir, 'types'),
+    ...settings
+  }
+  let url = ''
+  const client = new Client(() => url)
+  t.teardown(() => client.close())
+  const witness = new Witness(client, { countingIds: true })
+  const start = async () => {
+    const server = await startServer(t, env)
+    url = server.url
+    return server
+  }
+  const gate = join(dir, 'gate')
+  return { dir, env, gate, openGate: () => writeFile(gate, ''), start, client, witness }
+}
