@@ -5,7 +5,7 @@ import { StartError } from './errors.ts'
 import { describeProblems } from './validation.ts'
 
 // Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
-const ajv = new Ajv({ coerceTypes: true, useDefaults: true, strictNumbers: false })
+const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strictNumbers: false })
 
 // setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
 const maxSeconds = 2_000_000
