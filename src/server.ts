@@ -59,7 +59,7 @@ function isListenError(error: unknown): error is Error {
 async function prettyStream() {
   try {
     const { default: pretty } = await import('pino-pretty')
-    return pretty({ sync: true, ignore: 'reqId' })
+    return pretty({ sync: true, singleLine: true, ignore: 'reqId' })
   } catch {
     return undefined
   }

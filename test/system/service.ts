@@ -31,8 +31,8 @@ export function setUpService(t: Test, types: Record<string, string>, settings: R
   const client = new Client(() => url)
   t.teardown(() => client.close())
   const witness = new Witness(client, { countingIds: true })
-  const start = async () => {
-    const server = await startServer(t, env)
+  const start = async (more: Record<string, string> = {}) => {
+    const server = await startServer(t, { ...env, ...more })
     url = server.url
     return server
   }
