@@ -53,8 +53,9 @@ t.test("a browser's EventSource follows a task through a drain and a restart", {
         const [ids, names]: [string[], string[]] = [[], []]
         const source = new EventSource(url)
         for (const name of ['task_started', 'progress_update', 'task_requeued', 'task_completed']) {
-          source.addEventListener(name, (event: MessageEvent) => {
-            ids.push(event.lastEventId)
+          source.addEventListener(name, (event) => {
+            // Every event of an EventSource is a MessageEvent; its listeners are typed as if it were any.
+            ids.push((event as MessageEvent).lastEventId)
             names.push(name)
           })
         }
