@@ -31,7 +31,7 @@ export class TaskService implements DrainParticipant {
   readonly #metrics: TaskMetrics
   readonly #log: Log
   /** Claimed tasks whose outcome is not durable yet; no run for a type that this process does not know. */
-  readonly #active = new Map<string, Run | undefined>()
+  readonly #active = new Map<string, { run: Run | undefined; type: LoadedTaskType | undefined }>()
   #state: 'starting' | 'ready' | 'stopped' = 'starting'
   #cancelling = false
   #forced = false
@@ -79,11 +79,13 @@ export class TaskService implements DrainParticipant {
   async startTask(task: NewTask, idempotencyKey?: string): Promise<{ taskId: string; replayed: boolean }> {
     const { type: name, input, priority = 0 } = task
     // Before the input's defaults are filled in: bodies are compared as they came.
-    const fingerprint =
-      idempotencyKey === undefined ? undefined : fingerprintOf({ type: name, input, priority })
-    if (idempotencyKey !== undefined) {
-      const used = await this.#engine.findByKey(idempotencyKey)
-      if (used && used.fingerprint !== fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
+    const idempotency =
+      idempotencyKey === undefined
+        ? undefined
+        : { key: idempotencyKey, fingerprint: fingerprintOf({ type: name, input, priority }) }
+    if (idempotency) {
+      const used = await this.#engine.findByKey(idempotency.key)
+      if (used && used.fingerprint !== idempotency.fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
       if (used) return { taskId: used.taskId, replayed: true }
     }
     if (!this.#options.acceptsTasks() || this.#state === 'stopped')
@@ -96,11 +98,7 @@ export class TaskService implements DrainParticipant {
 
     const submission = { type: name, input: JSON.stringify(input), priority }
     try {
-      return await this.#engine.submit(
-        idempotencyKey === undefined || fingerprint === undefined
-          ? submission
-          : { ...submission, idempotency: { key: idempotencyKey, fingerprint } }
-      )
+      return await this.#engine.submit(idempotency ? { ...submission, idempotency } : submission)
     } catch (error) {
       const code = error instanceof TaskError ? error.code : undefined
       if (code === 'TASK_QUEUE_FULL') this.#metrics.rejected.inc({ reason: 'queue_full' })
@@ -169,8 +167,9 @@ export class TaskService implements DrainParticipant {
   async cancel(): Promise<{ forced: boolean }> {
     this.#engine.setClaiming(false)
     this.#cancelling = true
-    for (const [taskId, run] of this.#active) {
-      this.#log.warn({ taskId }, 'the grace period is over, task is told to stop')
+    for (const [taskId, { run, type }] of this.#active) {
+      const fields = { taskId, type: type?.type, onShutdown: type?.onShutdown }
+      this.#log.warn(fields, 'the grace period is over, task is told to stop')
       run?.abort('shutdown')
     }
     while (this.#active.size > 0) await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
@@ -210,7 +209,7 @@ export class TaskService implements DrainParticipant {
     this.#log.debug({ taskId, type: claim.type, attempt }, 'task started')
 
     const run = type && this.#options.runner.start(type, claim)
-    this.#active.set(taskId, run)
+    this.#active.set(taskId, { run, type })
     this.#metrics.updateTaskMetrics(this.#active.size)
     if (!type || !run) {
       const message = `This process knows no task type ${claim.type}`
