@@ -46,6 +46,8 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
           stream.signal
         )
         if (events === 'ended') return await reply.code(204).send()
+        // To HTTP/1.0, which proxies like to speak, the end of the connection is the end of the stream.
+        reply.header('connection', 'close')
         await send({ retry: retryMs() })
         for await (const batch of events) {
           for (const { id, type, json } of batch) {

@@ -596,3 +596,25 @@ t.test('readers that never read cost no memory of consequence, and hold nobody u
   for (const socket of stuck) socket.destroy()
   await metricIs(url, 'task_sse_streams', 0)
 })
+
+for (const version of ['1.0', '1.1']) {
+  t.test(`the end of a stream is the end of its connection, for HTTP/${version}`, async (t) => {
+    const app = await startApp(t, { types: [echo] })
+    const { hostname, port } = new URL(urlOf(app))
+    const { taskId } = (
+      await app.inject({ method: 'POST', url: '/api/tasks', payload: { type: 'echo', input: 1 } })
+    ).json()
+    const socket = connect(Number(port), hostname)
+    t.teardown(() => {
+      socket.destroy()
+    })
+    socket.write(
+      `GET /api/tasks/${taskId}/stream HTTP/${version}\r\nHost: ${hostname}\r\nConnection: keep-alive\r\n\r\n`
+    )
+
+    let text = ''
+    for await (const chunk of socket.setEncoding('utf8')) text += chunk
+
+    t.match(text, /event: task_completed/)
+  })
+}
