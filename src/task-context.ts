@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import type { LogLevel } from './log.ts'
 import type { CancelReason, ErrorInfo } from './task.ts'
-import type { TaskContext, TaskLog } from './task-type.ts'
+import { maxResultBytes, type TaskContext, type TaskLog } from './task-type.ts'
 
 /** What a running task tells the service, in this order, whether it runs inline or in a thread. */
 export type Report =
@@ -21,7 +21,6 @@ export interface Job {
 /** How a run ended. */
 export type RunEnd = { result: string } | { error: ErrorInfo }
 
-const maxResultBytes = 1024 * 1024
 const maxCheckpointBytes = 4 * 1024 * 1024
 const maxText = 1000
 const maxCode = 100

@@ -4,6 +4,9 @@ import type { Log, LogLevel } from './log.ts'
 /** Logs with the task's id and type added; from a thread, the line crosses to the service's own log. */
 export type TaskLog = Pick<Log, LogLevel>
 
+/** The largest result, as JSON in UTF-8. */
+export const maxResultBytes = 1024 * 1024
+
 /** What a running task may know and do. */
 export interface TaskContext<State = unknown> {
   readonly taskId: string

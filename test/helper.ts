@@ -89,9 +89,7 @@ function requireBuild(): void {
 /** The real program in a process of its own, on a free port; killed when the test ends. Resolves when it listens. */
 export async function startServer(t: Test, env: Env = {}) {
   const server = spawnServer(t, env)
-  server.url = await server
-    .logged((line) => line.msg.startsWith('Server listening at'))
-    .then(({ msg }) => msg.replace('Server listening at ', ''))
+  server.url = await server.listening()
   return server
 }
 
@@ -137,7 +135,12 @@ export function spawnServer(t: Test, env: Env = {}) {
       )
     })
   }
-  return { url: '', child, lines, logged, exited }
+  /** Resolves with the address when it listens. */
+  const listening = async () => {
+    const start = 'Server listening at '
+    return (await logged(({ msg }) => msg.startsWith(start))).msg.replace(start, '')
+  }
+  return { url: '', child, lines, logged, listening, exited }
 }
 
 export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quietLog }
@@ -148,3 +151,13 @@ export function needsCommand(name: string): string | false {
   if (found || process.env.CI) return false
   return `${name} is not installed`
 }
+
+/** A task type for TASKS_DIR that collects garbage, so that a test measures what is kept, not what nobody has collected yet. */
+export const collectType = `
+  import { setFlagsFromString } from 'node:v8'
+  import { runInNewContext } from 'node:vm'
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc')
+  export default {
+    type: 'collect', description: 'Collects garbage.', input: {}, isolation: 'inline', run: () => gc()
+  }`

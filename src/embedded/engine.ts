@@ -232,7 +232,8 @@ export class EmbeddedEngine implements Engine {
       this.#change.pending--
       this.#append(row, row.last_event, 'task_started', { attempt: row.attempt })
       const input = store.input(row.seq)
-      const restored = store.checkpoint(row.seq)
+      // Only an earlier attempt can have left one.
+      const restored = row.attempt > 1 ? store.checkpoint(row.seq) : undefined
       this.#change.effects.push(() => this.#run(row, input, restored))
     }
   }

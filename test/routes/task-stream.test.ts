@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { heldTask, inlineType, startApp, startServer, urlOf } from '../helper.ts'
+import { collectType, heldTask, inlineType, startApp, startServer, urlOf } from '../helper.ts'
 
 type App = Awaited<ReturnType<typeof startApp>>
 
@@ -536,15 +536,7 @@ t.test('readers that never read cost no memory of consequence, and hold nobody u
           return 'done'
         }
       }`,
-    // So that what is measured is what is kept, not what nobody has collected yet.
-    'collect.mjs': `
-      import { setFlagsFromString } from 'node:v8'
-      import { runInNewContext } from 'node:vm'
-      setFlagsFromString('--expose-gc')
-      const gc = runInNewContext('gc')
-      export default {
-        type: 'collect', description: 'Collects garbage.', input: {}, isolation: 'inline', run: () => gc()
-      }`
+    'collect.mjs': collectType
   })
   const server = await startServer(t, {
     TASK_STORE_URL: 'sqlite::memory:',

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { startServer } from '../helper.ts'
+import { collectType, startServer } from '../helper.ts'
 
 t.setTimeout(300_000)
 
@@ -26,15 +26,7 @@ const dir = t.testdir({
     'echo.mjs': `export default {
       type: 'echo', description: 'Gives its input back.', input: {}, isolation: 'inline', run: (input) => input
     }`,
-    // So that what is measured is what is kept, not what nobody has collected yet.
-    'collect.mjs': `
-      import { setFlagsFromString } from 'node:v8'
-      import { runInNewContext } from 'node:vm'
-      setFlagsFromString('--expose-gc')
-      const gc = runInNewContext('gc')
-      export default {
-        type: 'collect', description: 'Collects garbage.', input: {}, isolation: 'inline', run: () => gc()
-      }`
+    'collect.mjs': collectType
   }
 })
 const server = await startServer(t, {

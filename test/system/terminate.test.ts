@@ -100,8 +100,7 @@ t.test(`what was promised is kept over ${terminations} SIGTERMs (LASTCALL_SEED=$
     const atStart = random.next() < 0.25
     if (atStart) await sleep(random.below(500))
     else {
-      const { msg } = await server.logged((line) => line.msg.startsWith('Server listening at'))
-      url = msg.replace('Server listening at ', '')
+      url = await server.listening()
       if (random.next() < 0.2) void drainAndUndo(url, random.below(100))
       await sleep(random.below(600))
     }
@@ -120,10 +119,7 @@ t.test(`what was promised is kept over ${terminations} SIGTERMs (LASTCALL_SEED=$
 
   loading = false
   const last = spawnServer(t, env)
-  url = (await last.logged((line) => line.msg.startsWith('Server listening at'))).msg.replace(
-    'Server listening at ',
-    ''
-  )
+  url = await last.listening()
   await load
   for (const { problem, ...more } of (await settle(witness)).slice(0, 5)) t.fail(problem, { seed, ...more })
   t.ok(witness.taskIds.length > terminations / 2, `${witness.taskIds.length} tasks were accepted`)

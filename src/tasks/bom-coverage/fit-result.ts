@@ -1,9 +1,10 @@
+import { maxResultBytes } from '../../task-type.ts'
 import type { CoverageResult, ResultLine } from './result.ts'
 import type { ShoppingItem } from './shopping-list.ts'
 import type { Warning } from './warnings.ts'
 
-// The service takes results of at most 1 MiB; what is left is for what it may wrap around them.
-const LIMIT = 1024 * 1024 - 16 * 1024
+// What is left is a margin.
+const LIMIT = maxResultBytes - 16 * 1024
 
 /** A result before it is made to fit. */
 export interface FullResult extends CoverageResult {

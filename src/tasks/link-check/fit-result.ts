@@ -1,7 +1,8 @@
+import { maxResultBytes } from '../../task-type.ts'
 import type { FullResult, LinkResult, Totals } from './result.ts'
 
-// The service takes results of at most 1 MiB; what is left is for totals and warnings.
-const maxLinksBytes = 1024 * 1024 - 16 * 1024
+// What is left is for totals and warnings.
+const maxLinksBytes = maxResultBytes - 16 * 1024
 
 export interface LinkCheckResult {
   /** In the order of the input. */
