@@ -189,15 +189,16 @@ t.test('tasks that ignore everything delay the exit by CANCEL_GRACE and no more'
 t.test('a requeue task that ten processes begin and hand on does every step once', async (t) => {
   const { dir, start, witness } = setUp(t, { GRACEFUL_SHUTDOWN_TIMEOUT: '0' })
   const notes = join(dir, 'notes')
-  const steps = 40
+  // Far more than ten processes get through before they are told to leave.
+  const steps = 400
   let server = await start()
   const taskId = await witness.start({ type: 'stepper', input: { notes, steps } }, 'task')
   const stream = witness.follow(taskId)
   for (let process = 1; process <= 10; process++) {
-    const reached = (process * 3) / steps
-    await stream.seen(
-      ({ type, json }) => type === 'progress_update' && JSON.parse(json).data.value >= reached
+    const begun = await stream.seen(
+      ({ type, json }) => type === 'task_started' && JSON.parse(json).data.attempt === process
     )
+    await stream.seen(({ type, id }) => type === 'progress_update' && Number(id) > Number(begun.id))
     server.child.kill('SIGTERM')
     t.equal(await exitCode(server), 0)
     server = await start()
