@@ -56,6 +56,8 @@ export interface EngineHost {
   lost(task: { type: string; requeues: number }): Outcome
   /** An outcome is durable; `startedAt` is missing if the task never ran, all times are epoch milliseconds. */
   settled(task: { taskId: string; type: string; startedAt?: number; endedAt: number }, outcome: Outcome): void
+  /** An attempt is over without an outcome of its own: another process has its task. */
+  dropped(taskId: string): void
   /** A transaction took this long. */
   committed(seconds: number): void
 }
@@ -77,7 +79,12 @@ export interface ShutdownReport {
  * Errors are TaskErrors; STORE_UNAVAILABLE means that nothing was changed, or that it is not known.
  */
 export interface Engine {
-  /** Opens the store and recovers what an earlier process left. Throws StartError for a store it must not touch. */
+  /** Whether other processes use the same store, and go on with what this one leaves. */
+  readonly shared: boolean
+  /**
+   * Opens the store and recovers what an earlier process left. Throws StartError for a store it must not touch. One that
+   * cannot be reached yet is used as soon as it can be; until then all else is STORE_UNAVAILABLE.
+   */
   start(host: EngineHost): Promise<void>
   /** Resolves when the task is durable. `replayed`: the key was used for the same task before. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
   submit(task: Submission): Promise<{ taskId: string; replayed: boolean }>
@@ -102,7 +109,7 @@ export interface Engine {
   /** Rejects with STORE_UNAVAILABLE while the store cannot be read and written. */
   check(): Promise<void>
   recordShutdown(report: ShutdownReport): Promise<void>
-  /** The shutdown that `recordShutdown` kept last, once. */
+  /** The shutdown that `recordShutdown` kept first, once. */
   takeShutdownReport(): Promise<ShutdownReport | undefined>
   /** Lets go of the store. A task that still runs is lost, as if its process had died. */
   stop(): Promise<void>

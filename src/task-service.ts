@@ -56,12 +56,24 @@ export class TaskService implements DrainParticipant {
       run: (claim) => this.#run(claim),
       lost: ({ type, requeues }) => this.#judgeLost(type, requeues),
       settled: (task, outcome) => this.#settled(task, outcome),
+      dropped: (taskId) => this.#over(taskId),
       committed: (seconds) => this.#metrics.commit.observe(seconds)
     }
     await this.#engine.start(host)
-    const report = await this.#engine.takeShutdownReport()
-    if (report) this.#metrics.recordShutdownDuration(report.seconds, report)
+    await this.#reportShutdowns()
     this.#state = 'ready'
+  }
+
+  /** Of a store that cannot be reached yet, the next process will report them. */
+  async #reportShutdowns(): Promise<void> {
+    try {
+      for (let report = await this.#engine.takeShutdownReport(); report; ) {
+        this.#metrics.recordShutdownDuration(report.seconds, report)
+        report = await this.#engine.takeShutdownReport()
+      }
+    } catch (err) {
+      this.#log.warn({ err }, 'finished shutdowns are not reported')
+    }
   }
 
   taskTypes(): TaskTypeInfo[] {
@@ -272,6 +284,11 @@ export class TaskService implements DrainParticipant {
       const reason = outcome.status === 'cancelled' ? outcome.reason : undefined
       this.#log.info({ ...fields, status: outcome.status, reason, error: detail }, 'task ended')
     }
+    this.#over(taskId)
+  }
+
+  /** A task does not run here any more. */
+  #over(taskId: string): void {
     this.#active.delete(taskId)
     this.#metrics.updateTaskMetrics(this.#active.size)
     if (this.#active.size > 0) return

@@ -29,6 +29,7 @@ function testHost(
 ) {
   const attempts: Attempt[] = []
   const settled: { taskId: string; outcome: Outcome }[] = []
+  const dropped: string[] = []
   let changed = () => {}
   let change = new Promise<void>((resolve) => (changed = resolve))
   const notify = () => {
@@ -51,6 +52,10 @@ function testHost(
     lost: () => lost,
     settled: ({ taskId }, outcome) => {
       settled.push({ taskId, outcome })
+      notify()
+    },
+    dropped: (taskId) => {
+      dropped.push(taskId)
       notify()
     },
     committed: () => {}

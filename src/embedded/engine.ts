@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
 import { closeDatabase, openDatabase } from './database.ts'
 import { Feeds } from './feeds.ts'
-import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from './rows.ts'
+import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from '../stored.ts'
 import { Store, type TaskRow } from './store.ts'
 import { TurnTransaction } from './turn-transaction.ts'
 
@@ -42,6 +42,7 @@ const retryMs = 500
 
 /** One SQLite file that only this process uses. The store is the queue: tasks are claimed where they are kept. */
 export class EmbeddedEngine implements Engine {
+  readonly shared = false
   readonly #options: EmbeddedOptions
   readonly #log: Log
   readonly #feeds = new Feeds()

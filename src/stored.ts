@@ -1,7 +1,31 @@
-import type { Outcome } from '../engine.ts'
-import { TaskError } from '../errors.ts'
-import type { EventType, TaskEvent, TaskRecord } from '../task.ts'
-import type { EventRow, RecordRow } from './store.ts'
+/** What both engines make of what they keep. */
+import type { Outcome } from './engine.ts'
+import { TaskError } from './errors.ts'
+import type { EventType, TaskEvent, TaskRecord, TaskStatus } from './task.ts'
+
+/** A task's record as it is kept; times are epoch milliseconds, `progress` and `final_data` JSON text. */
+export interface StoredTask {
+  task_id: string
+  type: string
+  status: TaskStatus
+  /** Of its latest attempt; empty if that has made none. */
+  progress: string
+  attempt: number
+  priority: number
+  created_at: number
+  started_at: number | null
+  ended_at: number | null
+  /** The data of its final event, if it has ended. */
+  final_data: string | null
+}
+
+export interface StoredEvent {
+  id: number | string
+  type: EventType
+  at: number
+  /** JSON text. */
+  data: string
+}
 
 /** The type of the final event of an outcome, and its data as JSON text. */
 export function finalEvent(outcome: Exclude<Outcome, { status: 'pending' }>): [EventType, string] {
@@ -15,7 +39,7 @@ export function finalEvent(outcome: Exclude<Outcome, { status: 'pending' }>): [E
   }
 }
 
-export function toEvent(taskId: string, { id, type, at, data }: EventRow): TaskEvent {
+export function toEvent(taskId: string, { id, type, at, data }: StoredEvent): TaskEvent {
   const timestamp = new Date(at).toISOString()
   return {
     id: String(id),
@@ -24,7 +48,7 @@ export function toEvent(taskId: string, { id, type, at, data }: EventRow): TaskE
   }
 }
 
-export function toRecord(row: RecordRow): TaskRecord {
+export function toRecord(row: StoredTask): TaskRecord {
   const record: TaskRecord = {
     taskId: row.task_id,
     type: row.type,

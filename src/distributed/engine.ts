@@ -1,0 +1,182 @@
+import { v4 as uuidv4, v7 as uuidv7 } from 'uuid'
+import type { Engine, EngineHost, Events, ShutdownReport, Submission } from '../engine.ts'
+import { TaskError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { within } from '../shutdown.ts'
+import { decodeCursor, encodeCursor } from '../stored.ts'
+import { isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
+import { Attempts, cancelledByClient } from './attempts.ts'
+import { Connection } from './connection.ts'
+import { EventStreams, isAfter } from './event-streams.ts'
+import { Queue } from './queue.ts'
+import { Records } from './records.ts'
+
+export interface DistributedOptions {
+  url: string
+  /** Prefix of all keys. */
+  prefix: string
+  maxRunning: number
+  maxPending: number
+  retentionMs: number
+  log: Log
+}
+
+// What a process waits for its Redis before it listens and says that it is not ready.
+const openWithinMs = 1_000
+const maxSweepEveryMs = 5_000
+const minSweepEveryMs = 100
+const sweepLimit = 200
+
+/** One of any number of processes on one Redis. BullMQ decides who runs what; all else of a task is in records.ts. */
+export class DistributedEngine implements Engine {
+  readonly shared = true
+  readonly #options: DistributedOptions
+  /** Who this process is among all: the token of its locks, and the name of its inbox. */
+  readonly #owner = uuidv4()
+  #open:
+    | { connection: Connection; records: Records; streams: EventStreams; queue: Queue; attempts: Attempts }
+    | undefined
+  #host: EngineHost | undefined
+  #claiming = false
+  #sweepTimer: NodeJS.Timeout | undefined
+
+  constructor(options: DistributedOptions) {
+    this.#options = options
+  }
+
+  async start(host: EngineHost): Promise<void> {
+    const { url, prefix, maxRunning, retentionMs, log } = this.#options
+    // The braces make it the hash tag of Redis Cluster.
+    const key = `{${prefix}}`
+    const connection = new Connection(url, key, log)
+    const records = new Records(connection, key)
+    const queue = new Queue(connection, key, this.#owner, log)
+    const attempts = new Attempts({ records, queue, host, owner: this.#owner, maxRunning, log })
+    const streams = new EventStreams({
+      connection,
+      key,
+      owner: this.#owner,
+      onCancel: (taskId) => attempts.cancel(taskId),
+      log
+    })
+    this.#host = host
+    this.#open = { connection, records, streams, queue, attempts }
+    attempts.setClaiming(this.#claiming)
+    const sweepEveryMs = Math.min(maxSweepEveryMs, Math.max(minSweepEveryMs, retentionMs))
+    this.#sweepTimer = setInterval(() => void this.#sweep(), sweepEveryMs).unref()
+    if (!(await within(openWithinMs, connection.ready())))
+      log.warn('the task store does not answer; not ready until it does')
+  }
+
+  async submit(task: Submission): Promise<{ taskId: string; replayed: boolean }> {
+    const taskId = uuidv7()
+    const answer = await this.#change((records) => records.accept(taskId, task, this.#options.maxPending))
+    if (answer === 'accepted') return { taskId, replayed: false }
+    if ('pending' in answer) throw new TaskError('TASK_QUEUE_FULL', answer.pending)
+    if (answer.fingerprint !== task.idempotency?.fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
+    return { taskId: answer.taskId, replayed: true }
+  }
+
+  async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
+    return this.#opened().records.findByKey(key)
+  }
+
+  async get(taskId: string): Promise<TaskRecord | undefined> {
+    return this.#opened().records.get(taskId)
+  }
+
+  async list({ cursor, limit, ...filter }: TaskQuery): Promise<TaskPage> {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
+    const found = await this.#opened().records.page(filter, before, limit + 1)
+    const page = found.slice(0, limit)
+    const tasks = page.map(({ record }) => record)
+    const last = page.at(-1)
+    return found.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
+  }
+
+  async cancel(taskId: string): Promise<TaskRecord> {
+    const cancelled = await this.#change((records) => records.cancel(taskId))
+    if (cancelled.was === 'unknown') throw new TaskError('TASK_NOT_FOUND', taskId)
+    if (cancelled.was === 'finished') throw new TaskError('TASK_ALREADY_FINISHED', taskId, cancelled.status)
+    const { record } = cancelled
+    if (cancelled.was === 'pending')
+      this.#host?.settled({ taskId, type: record.type, endedAt: cancelled.endedAt }, cancelledByClient)
+    return record
+  }
+
+  async remove(taskId: string): Promise<void> {
+    const status = await this.#change((records) => records.remove(taskId))
+    if (status === undefined) throw new TaskError('TASK_NOT_FOUND', taskId)
+    if (!isFinished(status)) throw new TaskError('TASK_NOT_FINISHED', taskId, status)
+  }
+
+  async follow(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'> {
+    const { streams } = this.#opened()
+    const task = await streams.find(taskId)
+    if (!task) throw new TaskError('TASK_NOT_FOUND', taskId)
+    const { status, lastEvent } = task
+    if (after !== undefined && after === lastEvent && isFinished(status)) return 'ended'
+    const known =
+      after !== undefined &&
+      /^\d{1,15}-\d{1,15}$/.test(after) &&
+      lastEvent !== undefined &&
+      !isAfter(after, lastEvent)
+    return streams.follow(taskId, known ? after : undefined, signal)
+  }
+
+  setClaiming(claiming: boolean): void {
+    this.#claiming = claiming
+    this.#open?.attempts.setClaiming(claiming)
+  }
+
+  async pendingCount(): Promise<number> {
+    return this.#opened().records.countPending()
+  }
+
+  async check(): Promise<void> {
+    await this.#opened().records.probe()
+  }
+
+  async recordShutdown(report: ShutdownReport): Promise<void> {
+    await this.#opened().records.addShutdown(report)
+  }
+
+  async takeShutdownReport(): Promise<ShutdownReport | undefined> {
+    return this.#opened().records.takeShutdown()
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#open) return
+    const { connection, streams, queue, attempts } = this.#open
+    clearInterval(this.#sweepTimer)
+    await attempts.stop()
+    this.#open = undefined
+    streams.stop()
+    await queue.close()
+    connection.close()
+  }
+
+  #opened() {
+    if (!this.#open) throw new TaskError('STORE_UNAVAILABLE', 'it is not open')
+    return this.#open
+  }
+
+  /** Makes a change that somebody waits for. */
+  async #change<T>(write: (records: Records) => Promise<T>): Promise<T> {
+    const start = performance.now()
+    const result = await write(this.#opened().records)
+    this.#host?.committed((performance.now() - start) / 1000)
+    return result
+  }
+
+  /** Forgets what was kept long enough; whichever process comes first does it for all. */
+  async #sweep(): Promise<void> {
+    try {
+      const { records } = this.#opened()
+      while ((await records.sweep(this.#options.retentionMs, sweepLimit)) === sweepLimit);
+    } catch {
+      // The next one will do.
+    }
+  }
+}
+

@@ -1,0 +1,257 @@
+import type { Outcome, ShutdownReport, Submission } from '../engine.ts'
+import { finalEvent, type StoredTask, toRecord } from '../stored.ts'
+import { statuses, type TaskQuery, type TaskRecord, type TaskStatus } from '../task.ts'
+import type { Connection } from './connection.ts'
+
+export interface Attempt {
+  taskId: string
+  type: string
+  attempt: number
+  requeues: number
+}
+
+/** An attempt whose owner is lost, so that somebody has to say what becomes of its task. */
+export interface Lost extends Attempt {
+  cancelRequested: boolean
+}
+
+/** An attempt that this owner has to run. */
+export interface Started extends Attempt {
+  failures: number
+  startedAt: number
+  waitedMs: number
+  /** JSON text. */
+  input: string
+  restored: string | undefined
+}
+
+/** `nextInMs` is when the next delayed task is due; 0 if there is none, or there may be more to claim now. */
+export interface Claims {
+  started: Started[]
+  lost: Lost[]
+  nextInMs: number
+}
+
+/** What was written of an attempt; `refused` if that was over already, with what its task is now. */
+export type Settled = { claims: Claims } & (
+  | { status: Outcome['status']; startedAt: number; endedAt: number }
+  | { status: 'refused'; now: { status: string; attempt: number } }
+)
+
+export type Cancelled =
+  | { was: 'unknown' }
+  | { was: 'finished'; status: string }
+  | { was: 'running'; record: TaskRecord }
+  | { was: 'pending'; record: TaskRecord; endedAt: number }
+
+/** What a script answers: text, numbers, null, and lists of them. */
+type Reply = string | number | null | Reply[]
+
+// Enough for some weeks of rollouts; a report that nobody takes must not stay for ever.
+const keptShutdowns = 100
+
+/** All that is kept in Redis, one method a script. Those that change something check the state and the owner in the same script. */
+export class Records {
+  readonly #connection: Connection
+  readonly #key: string
+
+  /** `key` is the prefix of all keys. */
+  constructor(connection: Connection, key: string) {
+    this.#connection = connection
+    this.#key = key
+  }
+
+  /** A full queue answers how many tasks it has, a key that is used the task that it was used for. */
+  async accept(
+    taskId: string,
+    { type, priority, input, idempotency }: Submission,
+    maxPending: number
+  ): Promise<'accepted' | { pending: number } | { taskId: string; fingerprint: string }> {
+    const { key = '', fingerprint = '' } = idempotency ?? {}
+    const args = [taskId, type, priority, input, maxPending, key, fingerprint]
+    const [answer, detail] = asList(await this.#connection.run('accept', ...args))
+    if (answer === 'full') return { pending: Number(detail) }
+    return answer === 'used' ? parseUse(String(detail)) : 'accepted'
+  }
+
+  async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
+    const use = await this.#connection.use((client) => client.get(`${this.#key}:key:${key}`))
+    return use === null ? undefined : parseUse(use)
+  }
+
+  async claim(owner: string, count: number): Promise<Claims> {
+    return toClaims(await this.#connection.run('claim', owner, count))
+  }
+
+  /**
+   * Ends an attempt of this owner, and claims so many tasks in the same script. An empty owner ends the attempt of a lost
+   * one, whose job BullMQ has put back.
+   */
+  async settle({ taskId, attempt }: Attempt, owner: string, claim: number, outcome: Outcome): Promise<Settled> {
+    const rest =
+      outcome.status === 'pending'
+        ? ['', '', outcome.reason, Math.round(outcome.delayMs)]
+        : [...finalEvent(outcome), '', 0]
+    const reply = await this.#connection.run('settle', taskId, attempt, owner, claim, outcome.status, ...rest)
+    const [status, first, second, claims] = asList(reply)
+    if (status === 'refused') {
+      return { status, now: { status: String(first), attempt: Number(second) }, claims: toClaims(claims) }
+    }
+    return {
+      status: status as Outcome['status'], // one that was passed in, or `cancelled`
+      startedAt: Number(first),
+      endedAt: Number(second),
+      claims: toClaims(claims)
+    }
+  }
+
+  /** Whether the attempt was still this owner's. */
+  async progress(taskId: string, attempt: number, owner: string, data: string): Promise<boolean> {
+    return (await this.#connection.run('progress', taskId, attempt, owner, data)) === 1
+  }
+
+  /** Whether the attempt was still this owner's. */
+  async checkpoint(taskId: string, attempt: number, owner: string, state: string): Promise<boolean> {
+    return (await this.#connection.run('checkpoint', taskId, attempt, owner, state)) === 1
+  }
+
+  /** Those of an owner's attempts that have to stop, and why. */
+  async confirm(
+    owner: string,
+    attempts: readonly { taskId: string; attempt: number }[]
+  ): Promise<{ taskId: string; attempt: number; cause: 'client' | 'lost' }[]> {
+    const args = attempts.flatMap(({ taskId, attempt }) => [taskId, attempt])
+    return asList(await this.#connection.run('confirm', owner, ...args)).map((stop) => {
+      const [taskId, attempt, cause] = asList(stop)
+      return {
+        taskId: String(taskId),
+        attempt: Number(attempt),
+        cause: cause === 'client' ? 'client' : 'lost'
+      }
+    })
+  }
+
+  /** What a host has to know to judge a task whose job was put back; nothing if it does not run any more. */
+  async findLost(taskId: string): Promise<Lost | undefined> {
+    const found = await this.#connection.run('judgement', taskId)
+    if (found === null) return undefined
+    const [type, attempt, requeues, cancel] = asList(found)
+    return {
+      taskId,
+      type: String(type),
+      attempt: Number(attempt),
+      requeues: Number(requeues),
+      cancelRequested: cancel === '1'
+    }
+  }
+
+  async cancel(taskId: string): Promise<Cancelled> {
+    const [was, detail, endedAt] = asList(await this.#connection.run('cancel', taskId))
+    if (was === 'unknown') return { was }
+    if (was === 'finished') return { was, status: String(detail) }
+    const record = toRecord(toStoredTask(detail))
+    return was === 'running' ? { was, record } : { was: 'pending', record, endedAt: Number(endedAt) }
+  }
+
+  /** The status that the task had; it is gone if that was a final one. */
+  async remove(taskId: string): Promise<TaskStatus | undefined> {
+    // Only ever written by our scripts.
+    return ((await this.#connection.run('remove', taskId)) as TaskStatus | null) ?? undefined
+  }
+
+  /** Forgets at most `limit` tasks that ended so long ago; how many it were. */
+  async sweep(retentionMs: number, limit: number): Promise<number> {
+    return Number(await this.#connection.run('sweep', retentionMs, limit))
+  }
+
+  async get(taskId: string): Promise<TaskRecord | undefined> {
+    const found = await this.#connection.run('get', taskId)
+    return found === null ? undefined : toRecord(toStoredTask(found))
+  }
+
+  /** Newest first, those accepted before `before`, each with its place in the order of acceptance. */
+  async page(
+    { status, type = '' }: Pick<TaskQuery, 'status' | 'type'>,
+    before: number,
+    limit: number
+  ): Promise<{ seq: number; record: TaskRecord }[]> {
+    const wanted = status === undefined ? statuses : [status]
+    return asList(await this.#connection.run('list', type, before, limit, ...wanted)).map((entry) => {
+      const [seq, record] = asList(entry)
+      return { seq: Number(seq), record: toRecord(toStoredTask(record)) }
+    })
+  }
+
+  async countPending(): Promise<number> {
+    return this.#connection.use((client) => client.zcard(`${this.#key}:in:pending`))
+  }
+
+  /** Rejects unless something can be written. */
+  async probe(): Promise<void> {
+    await this.#connection.use((client) => client.set(`${this.#key}:probe`, Date.now(), 'EX', 60))
+  }
+
+  async addShutdown(report: ShutdownReport): Promise<void> {
+    const key = `${this.#key}:shutdowns`
+    await this.#connection.use((client) =>
+      Promise.all([client.rpush(key, JSON.stringify(report)), client.ltrim(key, -keptShutdowns, -1)])
+    )
+  }
+
+  async takeShutdown(): Promise<ShutdownReport | undefined> {
+    const text = await this.#connection.use((client) => client.lpop(`${this.#key}:shutdowns`))
+    return text === null ? undefined : JSON.parse(text)
+  }
+}
+
+function asList(reply: unknown): Reply[] {
+  if (!Array.isArray(reply)) throw new Error(`a script answered ${String(reply)}`)
+  return reply
+}
+
+function toClaims(reply: unknown): Claims {
+  const [taken = [], nextInMs] = asList(reply)
+  const claims: Claims = { started: [], lost: [], nextInMs: Number(nextInMs) }
+  for (const fields of asList(taken)) {
+    const [kind, taskId, type, attempt, ...rest] = asList(fields)
+    const task = { taskId: String(taskId), type: String(type), attempt: Number(attempt) }
+    if (kind === 'lost') {
+      const [requeues, cancel] = rest
+      claims.lost.push({ ...task, requeues: Number(requeues), cancelRequested: cancel === '1' })
+      continue
+    }
+    const [failures, requeues, startedAt, waitedMs, input, restored] = rest
+    claims.started.push({
+      ...task,
+      failures: Number(failures),
+      requeues: Number(requeues),
+      startedAt: Number(startedAt),
+      waitedMs: Number(waitedMs),
+      input: String(input),
+      restored: typeof restored === 'string' ? restored : undefined
+    })
+  }
+  return claims
+}
+
+function toStoredTask(reply: unknown): StoredTask {
+  const [id, type, status, progress, attempt, priority, created, started, ended, final] = asList(reply)
+  return {
+    task_id: String(id),
+    type: String(type),
+    status: status as TaskStatus, // only ever written by our scripts
+    progress: String(progress ?? ''),
+    attempt: Number(attempt),
+    priority: Number(priority),
+    created_at: Number(created),
+    started_at: started == null ? null : Number(started),
+    ended_at: ended == null ? null : Number(ended),
+    final_data: final == null ? null : String(final)
+  }
+}
+
+/** A key's value: the task that it was used for and the fingerprint of the request, which has no space in it. */
+function parseUse(use: string): { taskId: string; fingerprint: string } {
+  const [taskId = '', fingerprint = ''] = use.split(' ')
+  return { taskId, fingerprint }
+}

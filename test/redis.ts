@@ -1,0 +1,69 @@
+/** A Redis of the test's own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { needsCommand } from './helper.ts'
+
+/** Why a test that needs Redis is skipped, if it is. */
+export const needsRedis = (): string | false => needsCommand('redis-server')
+
+interface Teardown {
+  teardown(handler: () => unknown): void
+}
+
+/** What a Redis that keeps accepted tasks needs, with the folder that it keeps them in. */
+export const durable = (dir: string): string[] => ['--dir', dir, '--appendonly', 'yes', '--appendfsync', 'always']
+
+/** A Redis on a free loopback port, which keeps nothing unless its arguments say so; ended with the test. */
+export async function startRedis(t: Teardown, args: readonly string[] = []) {
+  const port = await freePort()
+  let child: ChildProcess
+  const start = async () => {
+    const all = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', ...args]
+    child = spawn('redis-server', all, { stdio: 'ignore' })
+    while (!(await answers(port))) {
+      if (child.exitCode !== null) throw new Error(`redis-server exited with ${child.exitCode}`)
+      await sleep(10)
+    }
+  }
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+  await start()
+  t.teardown(() => stop('SIGKILL'))
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    /** Starts it again, with what it has on disk. */
+    start,
+    stop,
+    signal: (signal: NodeJS.Signals) => child.kill(signal)
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Whether a server takes connections and answers, if only to refuse; not while it loads what it has on disk. */
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    socket.write('PING\r\n')
+    const [answer] = await once(socket, 'data')
+    return !String(answer).startsWith('-LOADING')
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
