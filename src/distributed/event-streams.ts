@@ -69,10 +69,13 @@ export class EventStreams {
   /** What a reader has to know of a task before it follows it. */
   async find(taskId: string): Promise<{ status: TaskStatus; lastEvent: string | undefined } | undefined> {
     const { connection, key } = this.#options
-    const [status, event] = await connection.use((client) =>
-      client.hmget(`${key}:task:${taskId}`, 'status', 'event')
+    const [status, last] = await connection.use((client) =>
+      Promise.all([
+        client.hget(`${key}:task:${taskId}`, 'status'),
+        client.xrevrange(`${key}:events:${taskId}`, '+', '-', 'COUNT', 1)
+      ])
     )
-    return status == null ? undefined : { status: status as TaskStatus, lastEvent: event ?? undefined } // by our scripts
+    return status === null ? undefined : { status: status as TaskStatus, lastEvent: last[0]?.[0] } // by our scripts
   }
 
   /** The events after an id, kept ones first, until the final one, the task's removal or the signal. */

@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts'
 import { lockMs, queueName } from './scripts.ts'
 
 /** How often BullMQ looks for jobs without a lock, all processes together. */
-export const stalledCheckMs = 1_500
+export const stalledCheckMs = 1_000
 // Nobody reads BullMQ's own events: a task's history is its own stream.
 const bullmqEvents = 100
 const stopWithinMs = 500
@@ -22,7 +22,7 @@ export class Queue {
     this.#owner = owner
     this.#connection = connection
     this.#marker = `${key}:${queueName}:marker`
-    const options = { connection: connection.patient, prefix: key, skipVersionCheck: true }
+    const options = { connection: connection.patient, prefix: key }
     this.#queue = new BullmqQueue(queueName, { ...options, streams: { events: { maxLen: bullmqEvents } } })
     // Without a processor it fetches nothing by itself.
     this.#worker = new Worker(queueName, null, {

@@ -1,7 +1,8 @@
 import type { Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { finalEvent, type StoredTask, toRecord } from '../stored.ts'
-import { statuses, type TaskQuery, type TaskRecord, type TaskStatus } from '../task.ts'
+import type { TaskRecord, TaskStatus } from '../task.ts'
 import type { Connection } from './connection.ts'
+import { queueName } from './scripts.ts'
 
 export interface Attempt {
   taskId: string
@@ -133,7 +134,7 @@ export class Records {
 
   /** What a host has to know to judge a task whose job was put back; nothing if it does not run any more. */
   async findLost(taskId: string): Promise<Lost | undefined> {
-    const found = await this.#connection.run('judgement', taskId)
+    const found = await this.#connection.run('findLost', taskId)
     if (found === null) return undefined
     const [type, attempt, requeues, cancel] = asList(found)
     return {
@@ -171,19 +172,22 @@ export class Records {
 
   /** Newest first, those accepted before `before`, each with its place in the order of acceptance. */
   async page(
-    { status, type = '' }: Pick<TaskQuery, 'status' | 'type'>,
+    { status = '', type = '' }: { status?: TaskStatus | ''; type?: string },
     before: number,
     limit: number
   ): Promise<{ seq: number; record: TaskRecord }[]> {
-    const wanted = status === undefined ? statuses : [status]
-    return asList(await this.#connection.run('list', type, before, limit, ...wanted)).map((entry) => {
+    return asList(await this.#connection.run('list', status, type, before, limit)).map((entry) => {
       const [seq, record] = asList(entry)
       return { seq: Number(seq), record: toRecord(toStoredTask(record)) }
     })
   }
 
   async countPending(): Promise<number> {
-    return this.#connection.use((client) => client.zcard(`${this.#key}:in:pending`))
+    const queue = `${this.#key}:${queueName}`
+    const [prioritized, delayed] = await this.#connection.use((client) =>
+      Promise.all([client.zcard(`${queue}:prioritized`), client.zcard(`${queue}:delayed`)])
+    )
+    return prioritized + delayed
   }
 
   /** Rejects unless something can be written. */

@@ -7,51 +7,39 @@ export interface Script {
 }
 
 /** How long a claim lasts without being renewed: a process or a Redis that stalls for two seconds loses nothing. */
-export const lockMs = 5_000
+export const lockMs = 4_000
 export const queueName = 'tasks'
 /** Events of a task that are kept; older progress is dropped, state changes never are. */
 const keptEvents = 1000
 
 /**
- * What all scripts share. KEYS[1] is the prefix of every key, with a hash tag, so that on Redis Cluster all are in one slot:
+ * What all scripts share. KEYS[1] is the prefix of every key, with a hash tag: on Redis Cluster all are in one slot.
  *
- *   seq                      counts accepted tasks
- *   task:<id>                hash: the record
- *   input:<id> state:<id>    JSON text: its input, its last checkpoint
- *   events:<id>              stream: its events {t: type, d: data}
- *   in:<status>[:<type>]     sorted sets: tasks by seq, for lists and counts
- *   ended                    sorted set: finished tasks by the time of their end
- *   key:<idempotency key>    "<id> <fingerprint>"
- *   inbox:<owner>            stream: wakes a process and tells it what to cancel
- *   shutdowns                list: reports of finished shutdowns
- *   tasks:…                  BullMQ's
+ *   task:<id>               hash: the record; `owner` is the process that runs it, by the token of its locks
+ *   events:<id>             stream: its events {t: type, d: data}
+ *   open:<type>             sorted set: pending and running tasks by seq, the order of acceptance
+ *   done:<type>:<status>    sorted set: finished tasks by seq
+ *   types                   set: all types there ever was a task of
+ *   ended                   list: finished tasks in the order of their end
+ *   key:<idempotency key>   "<id> <fingerprint>"
+ *   inbox:<owner>           stream: wakes a process, and tells it what to cancel
+ *   shutdowns               list: reports of finished shutdowns
+ *   seq                     counts accepted tasks
+ *   tasks:…                 BullMQ's; a job has its task's id and input, and as `state` its checkpoint
  *
- * An owner is a process, by the token of its locks. Times are Redis's own, in epoch milliseconds.
+ * Times are Redis's own, in epoch milliseconds. Each command costs Redis about as much as a point read, so none is wasted.
  */
 const shared = `
 local p, q = KEYS[1] .. ':', KEYS[1] .. ':${queueName}:'
 local call = redis.call
-local lockMs = '${lockMs}'
 
 local function clock()
   local t = call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
-local function place(id, type, seq, from, to)
-  if from then
-    call('ZREM', p .. 'in:' .. from, id)
-    call('ZREM', p .. 'in:' .. from .. ':' .. type, id)
-  end
-  if to then
-    call('ZADD', p .. 'in:' .. to, seq, id)
-    call('ZADD', p .. 'in:' .. to .. ':' .. type, seq, id)
-  end
-end
-
 local function append(id, type, data)
-  local event = call('XADD', p .. 'events:' .. id, '*', 't', type, 'd', data)
-  call('HSET', p .. 'task:' .. id, 'event', event)
+  call('XADD', p .. 'events:' .. id, '*', 't', type, 'd', data)
 end
 
 local function finished(status)
@@ -63,37 +51,33 @@ local function wakeWorkers()
   call('ZADD', q .. 'marker', 0, '0')
 end
 
--- An attempt is current while its task runs in it and its job is this owner's. A lock that ran out, because Redis or the
--- process was away, is taken again as long as nobody took the job from among the active ones.
-local function holds(id, attempt, owner)
-  local r = call('HMGET', p .. 'task:' .. id, 'status', 'attempt')
-  if r[1] ~= 'running' or r[2] ~= attempt then return false end
+-- The record of an attempt that is current: its task runs in it, and the job is this owner's. A lock that ran out, because
+-- Redis or the process was away, is taken again as long as nobody took the job from among the active ones.
+local function held(id, attempt, owner)
+  local r = call('HMGET', p .. 'task:' .. id, 'status', 'attempt', 'type', 'seq', 'started', 'cancel')
+  if r[1] ~= 'running' or r[2] ~= attempt then return nil end
   local lock = q .. id .. ':lock'
   local holder = call('GET', lock)
-  if holder then return holder == owner end
-  if not call('LPOS', q .. 'active', id) then return false end
-  call('SET', lock, owner, 'PX', lockMs)
-  return true
+  if holder == owner then return r end
+  if holder or not call('LPOS', q .. 'active', id) then return nil end
+  call('SET', lock, owner, 'PX', ${lockMs})
+  return r
 end
 
--- Record and final event of a task that ended; its job is the caller's.
-local function finish(id, status, event, data, t)
-  local key = p .. 'task:' .. id
-  local r = call('HMGET', key, 'status', 'type', 'seq')
-  call('HSET', key, 'status', status, 'ended', t)
-  call('HDEL', key, 'cancel', 'owner', 'trimmed')
-  place(id, r[2], r[3], r[1], status)
+-- Record and final event of a task that ends.
+local function finish(id, type, seq, status, event, data, t)
+  call('HSET', p .. 'task:' .. id, 'status', status, 'ended', t)
+  call('ZREM', p .. 'open:' .. type, id)
+  call('ZADD', p .. 'done:' .. type .. ':' .. status, seq, id)
+  call('RPUSH', p .. 'ended', id)
   append(id, event, data)
-  call('ZADD', p .. 'ended', t, id)
-  call('DEL', p .. 'input:' .. id, p .. 'state:' .. id)
 end
 
 local function forget(id)
   local key = p .. 'task:' .. id
-  local r = call('HMGET', key, 'status', 'type', 'seq', 'key')
-  if r[1] then place(id, r[2], r[3], r[1], nil) end
-  if r[4] then call('DEL', p .. 'key:' .. r[4]) end
-  call('ZREM', p .. 'ended', id)
+  local r = call('HMGET', key, 'status', 'type', 'key')
+  call('ZREM', p .. 'done:' .. r[2] .. ':' .. r[1], id)
+  if r[3] then call('DEL', p .. 'key:' .. r[3]) end
   call('DEL', key, p .. 'events:' .. id)
 end
 
@@ -121,23 +105,23 @@ local function removeJob(id, owner, t)
 end
 
 -- What the owner has to do with a job: run its task, or judge it, because whoever ran it is lost. Nothing if it has ended.
-local function begin(id, owner, t)
+local function begin(id, fields, owner, t)
   local key = p .. 'task:' .. id
-  local r = call('HMGET', key, 'status', 'type', 'attempt', 'failures', 'requeues', 'ready', 'seq')
+  local r = call('HMGET', key, 'status', 'type', 'attempt', 'failures', 'requeues', 'ready', 'cancel')
   if not r[1] or finished(r[1]) then
     removeJob(id, owner, t)
     return nil
   end
-  if r[1] == 'running' then return { 'lost', id, r[2], r[3], r[5], call('HGET', key, 'cancel') } end
-  local attempt = string.format('%d', r[3] + 1)
+  if r[1] == 'running' then return { 'lost', id, r[2], r[3], r[5], r[7] } end
+  local attempt = r[3] + 1
   call('HSET', key, 'status', 'running', 'attempt', attempt, 'started', t, 'owner', owner)
-  call('HDEL', key, 'progress')
-  place(id, r[2], r[7], 'pending', 'running')
+  if attempt > 1 then call('HDEL', key, 'progress') end
   append(id, 'task_started', '{"attempt":' .. attempt .. '}')
-  local waited = string.format('%d', math.max(0, t - r[6]))
-  -- Only an earlier attempt can have left a checkpoint.
-  local state = attempt ~= '1' and call('GET', p .. 'state:' .. id)
-  return { 'run', id, r[2], attempt, r[4], r[5], string.format('%d', t), waited, call('GET', p .. 'input:' .. id), state }
+  local input, state = 'null', false
+  for n = 1, #fields, 2 do
+    if fields[n] == 'data' then input = fields[n + 1] elseif fields[n] == 'state' then state = fields[n + 1] end
+  end
+  return { 'run', id, r[2], attempt, r[4], r[5], string.format('%d', t), math.max(0, t - r[6]), input, state }
 end
 
 -- At most so many claims, and in how many milliseconds the next delayed task is due, if that is all there is.
@@ -147,10 +131,10 @@ local function claim(owner, count, t)
     local job = moveToActive(
       { q .. 'wait', q .. 'active', q .. 'prioritized', q .. 'events', q .. 'stalled', q .. 'limiter', q .. 'delayed',
         q .. 'paused', q .. 'meta', q .. 'pc', q .. 'marker' },
-      { q, t, cmsgpack.pack({ token = owner, lockDuration = lockMs }) }
+      { q, t, cmsgpack.pack({ token = owner, lockDuration = ${lockMs} }) }
     )
     if job[1] == 0 then return { claims, job[4] > 0 and math.max(1, job[4] - t) or 0 } end
-    claims[#claims + 1] = begin(job[2], owner, t)
+    claims[#claims + 1] = begin(job[2], job[1], owner, t)
   end
   return { claims, 0 }
 end
@@ -161,9 +145,7 @@ function script(functions: BullmqScript[], ...parts: string[]): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const claimFunctions: BullmqScript[] = ['moveToActive', 'moveToFinished']
-
-/** Arguments and answers are those of the methods of records.ts, in order. */
+/** Arguments and answers are those of the methods of records.ts. */
 export const scripts = {
   accept: script(
     ['addPrioritizedJob'],
@@ -173,50 +155,53 @@ if idempotencyKey ~= '' then
   local used = call('GET', p .. 'key:' .. idempotencyKey)
   if used then return { 'used', used } end
 end
-local pending = call('ZCARD', p .. 'in:pending')
+local pending = call('ZCARD', q .. 'prioritized') + call('ZCARD', q .. 'delayed')
 if pending >= tonumber(maxPending) then return { 'full', pending } end
 local t = clock()
 local seq = call('INCR', p .. 'seq')
 call('HSET', p .. 'task:' .. id, 'type', type, 'status', 'pending', 'seq', seq, 'priority', priority, 'attempt', 0,
   'failures', 0, 'requeues', 0, 'created', t, 'ready', t)
-call('SET', p .. 'input:' .. id, input)
 if idempotencyKey ~= '' then
   call('HSET', p .. 'task:' .. id, 'key', idempotencyKey)
   call('SET', p .. 'key:' .. idempotencyKey, id .. ' ' .. fingerprint)
 end
-place(id, type, seq, nil, 'pending')
+call('SADD', p .. 'types', type)
+call('ZADD', p .. 'open:' .. type, seq, id)
 -- In BullMQ a lower number goes first, and none at all before all others.
 addPrioritizedJob(
   { q .. 'marker', q .. 'meta', q .. 'id', q .. 'prioritized', q .. 'delayed', q .. 'completed', q .. 'active', q .. 'events',
     q .. 'pc' },
-  { cmsgpack.pack({ q, id, 'task', t }), '{}', cmsgpack.pack({ priority = 11 - priority }) }
+  { cmsgpack.pack({ q, id, type, t }), input, cmsgpack.pack({ priority = 11 - priority }) }
 )
 return { 'accepted' }
 `
   ),
 
-  claim: script(claimFunctions, claiming, 'return claim(ARGV[1], tonumber(ARGV[2]), clock())'),
+  claim: script(
+    ['moveToActive', 'moveToFinished'],
+    claiming,
+    'return claim(ARGV[1], tonumber(ARGV[2]), clock())'
+  ),
 
   settle: script(
-    [...claimFunctions, 'moveToDelayed', 'moveJobFromActiveToWait'],
+    ['moveToActive', 'moveToFinished', 'moveToDelayed', 'moveJobFromActiveToWait'],
     claiming,
     `
 local id, attempt, owner, count, status, event, data, reason, delayMs = unpack(ARGV)
 local t = clock()
 local key = p .. 'task:' .. id
+-- The owner is lost, and BullMQ has put the job back, to be run at once.
+local stalled = owner == ''
 
--- A job that BullMQ took from a lost owner waits to be run again, unless somebody has it already.
-local function takeStalled()
-  local r = call('HMGET', key, 'status', 'attempt')
-  return r[1] == 'running' and r[2] == attempt and call('LREM', q .. 'wait', 1, id) == 1
+local function taken()
+  local r = call('HMGET', key, 'status', 'attempt', 'type', 'seq', 'started', 'cancel')
+  -- Unless somebody has claimed it already.
+  return r[1] == 'running' and r[2] == attempt and call('LREM', q .. 'wait', 1, id) == 1 and r or nil
 end
 
-local function putBack(stalled)
+local function putBack()
   call('HINCRBY', key, reason == 'retry' and 'failures' or 'requeues', 1)
-  local r = call('HMGET', key, 'type', 'seq')
   call('HSET', key, 'status', 'pending', 'ready', t + delayMs)
-  call('HDEL', key, 'owner')
-  place(id, r[1], r[2], 'running', 'pending')
   append(id, 'task_requeued', '{"reason":"' .. reason .. '"}')
   if stalled then
     call('ZADD', q .. 'prioritized', call('HGET', q .. id, 'priority') * 0x100000000, id)
@@ -236,25 +221,23 @@ local function putBack(stalled)
   wakeWorkers()
 end
 
-local stalled = owner == ''
-local mine
-if stalled then mine = takeStalled() else mine = holds(id, attempt, owner) end
-if not mine then
+local r
+if stalled then r = taken() else r = held(id, attempt, owner) end
+if not r then
   local now = call('HMGET', key, 'status', 'attempt')
-  return { 'refused', now[1], now[2], stalled and { {}, 0 } or claim(owner, tonumber(count), t) }
+  return { 'refused', now[1], now[2], claim(owner, tonumber(count), t) }
 end
-local started = call('HGET', key, 'started')
 -- A cancel that was accepted outlives being put back.
-if status == 'pending' and call('HGET', key, 'cancel') then
+if status == 'pending' and r[6] then
   status, event, data = 'cancelled', 'task_cancelled', '{"reason":"client"}'
 end
 if status == 'pending' then
-  putBack(stalled)
+  putBack()
 else
   if stalled then call('DEL', q .. id) else removeJob(id, owner, t) end
-  finish(id, status, event, data, t)
+  finish(id, r[3], r[4], status, event, data, t)
 end
-return { status, started, string.format('%d', t), stalled and { {}, 0 } or claim(owner, tonumber(count), t) }
+return { status, r[5], string.format('%d', t), claim(owner, tonumber(count), t) }
 `
   ),
 
@@ -262,7 +245,7 @@ return { status, started, string.format('%d', t), stalled and { {}, 0 } or claim
     [],
     `
 local id, attempt, owner, data = unpack(ARGV)
-if not holds(id, attempt, owner) then return 0 end
+if not held(id, attempt, owner) then return 0 end
 local key, events = p .. 'task:' .. id, p .. 'events:' .. id
 call('HSET', key, 'progress', data)
 append(id, 'progress_update', data)
@@ -271,15 +254,13 @@ if call('XLEN', events) <= ${keptEvents} then return 1 end
 local from = call('HGET', key, 'trimmed')
 from = from and '(' .. from or '-'
 while true do
-  local some = call('XRANGE', events, from, '+', 'COUNT', 10)
-  if #some == 0 then return 1 end
-  for _, entry in ipairs(some) do
-    from = '(' .. entry[1]
+  for _, entry in ipairs(call('XRANGE', events, from, '+', 'COUNT', 10)) do
     if entry[2][2] == 'progress_update' then
       call('XDEL', events, entry[1])
       call('HSET', key, 'trimmed', entry[1])
       return 1
     end
+    from = '(' .. entry[1]
   end
 end
 `
@@ -289,8 +270,8 @@ end
     [],
     `
 local id, attempt, owner, state = unpack(ARGV)
-if not holds(id, attempt, owner) then return 0 end
-call('SET', p .. 'state:' .. id, state)
+if not held(id, attempt, owner) then return 0 end
+call('HSET', q .. id, 'state', state)
 return 1
 `
   ),
@@ -301,11 +282,8 @@ return 1
 local owner, stops = ARGV[1], {}
 for n = 2, #ARGV, 2 do
   local id, attempt = ARGV[n], ARGV[n + 1]
-  if not holds(id, attempt, owner) then
-    stops[#stops + 1] = { id, attempt, 'lost' }
-  elseif call('HGET', p .. 'task:' .. id, 'cancel') then
-    stops[#stops + 1] = { id, attempt, 'client' }
-  end
+  local r = held(id, attempt, owner)
+  if not r then stops[#stops + 1] = { id, attempt, 'lost' } elseif r[6] then stops[#stops + 1] = { id, attempt, 'client' } end
 end
 return stops
 `
@@ -316,7 +294,7 @@ return stops
     `
 local id = ARGV[1]
 local key = p .. 'task:' .. id
-local r = call('HMGET', key, 'status', 'owner', 'type')
+local r = call('HMGET', key, 'status', 'owner', 'type', 'seq')
 if not r[1] then return { 'unknown' } end
 if finished(r[1]) then return { 'finished', r[1] } end
 if r[1] == 'running' then
@@ -328,11 +306,10 @@ if r[1] == 'running' then
 end
 call('ZREM', q .. 'prioritized', id)
 call('ZREM', q .. 'delayed', id)
-call('LREM', q .. 'wait', 1, id)
 call('DEL', q .. id)
 local t = clock()
-finish(id, 'cancelled', 'task_cancelled', '{"reason":"client"}', t)
-return { 'cancelled', record(id), string.format('%d', t) }
+finish(id, r[3], r[4], 'cancelled', 'task_cancelled', '{"reason":"client"}', t)
+return { 'pending', record(id), string.format('%d', t) }
 `
   ),
 
@@ -348,15 +325,24 @@ return status
   sweep: script(
     [],
     `
-local due = call('ZRANGEBYSCORE', p .. 'ended', '-inf', clock() - ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, id in ipairs(due) do forget(id) end
-return #due
+local before, count = clock() - ARGV[1], 0
+while count < tonumber(ARGV[2]) do
+  local id = call('LINDEX', p .. 'ended', 0)
+  if not id then return count end
+  -- None if a client has removed it.
+  local at = call('HGET', p .. 'task:' .. id, 'ended')
+  if at and tonumber(at) > before then return count end
+  if at then forget(id) end
+  call('LPOP', p .. 'ended')
+  count = count + 1
+end
+return count
 `
   ),
 
   get: script([], 'return record(ARGV[1])'),
 
-  judgement: script(
+  findLost: script(
     [],
     `
 local r = call('HMGET', p .. 'task:' .. ARGV[1], 'status', 'type', 'attempt', 'requeues', 'cancel')
@@ -367,16 +353,40 @@ return r[1] == 'running' and { r[2], r[3], r[4], r[5] }
   list: script(
     [],
     `
-local type, before, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local wanted, type, before, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local found = {}
-for n = 4, #ARGV do
-  local set = p .. 'in:' .. ARGV[n] .. (type ~= '' and ':' .. type or '')
-  local some = call('ZREVRANGEBYSCORE', set, '(' .. before, '-inf', 'WITHSCORES', 'LIMIT', 0, limit)
-  for i = 1, #some, 2 do found[#found + 1] = { some[i], tonumber(some[i + 1]) } end
+
+local function add(id, seq)
+  found[#found + 1] = { id, tonumber(seq) }
+end
+
+-- The newest of a set.
+local function collect(set, count, status)
+  local some = call('ZREVRANGEBYSCORE', p .. set, '(' .. ARGV[3], '-inf', 'WITHSCORES', 'LIMIT', 0, count)
+  for n = 1, #some, 2 do
+    if not status or call('HGET', p .. 'task:' .. some[n], 'status') == status then add(some[n], some[n + 1]) end
+  end
+end
+
+local active = call('LRANGE', q .. 'active', 0, -1)
+if wanted == 'running' then
+  for _, id in ipairs(active) do
+    local r = call('HMGET', p .. 'task:' .. id, 'status', 'type', 'seq')
+    if r[1] == 'running' and (type == '' or r[2] == type) and tonumber(r[3]) < before then add(id, r[3]) end
+  end
+else
+  for _, one in ipairs(type ~= '' and { type } or call('SMEMBERS', p .. 'types')) do
+    if wanted == '' then collect('open:' .. one, limit) end
+    -- No more than the active ones can be in the way.
+    if wanted == 'pending' then collect('open:' .. one, limit + #active, 'pending') end
+    for _, status in ipairs({ 'completed', 'failed', 'cancelled' }) do
+      if wanted == '' or wanted == status then collect('done:' .. one .. ':' .. status, limit) end
+    end
+  end
 end
 table.sort(found, function(a, b) return a[2] > b[2] end)
 local page = {}
-for n = 1, math.min(limit, #found) do page[n] = { string.format('%d', found[n][2]), record(found[n][1]) } end
+for n = 1, math.min(limit, #found) do page[n] = { found[n][2], record(found[n][1]) } end
 return page
 `
   )
