@@ -38,7 +38,7 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
         if (reply.raw.writableNeedDrain) await drained(reply.raw, stream.signal)
       }
 
-      app.streams.add(stream)
+      app.streams.add(stream, request.params.taskId)
       try {
         const events = await app.tasks.events(
           request.params.taskId,

@@ -120,7 +120,11 @@ export class TaskMetrics {
       help: 'Tasks that wait to be run',
       registers: [this.#registry],
       async collect() {
-        this.set(await count())
+        // While the store is away all else must be scraped: the last number stands.
+        await count().then(
+          (pending) => this.set(pending),
+          () => {}
+        )
       }
     })
   }

@@ -149,6 +149,11 @@ export class TaskService implements DrainParticipant {
     return this.#active.size
   }
 
+  /** Whether a task goes on, or begins, in another process than this one. */
+  livesElsewhere(taskId: string): boolean {
+    return this.#engine.shared && !this.#active.has(taskId)
+  }
+
   async getPendingTaskCount(): Promise<number> {
     return this.#engine.pendingCount()
   }

@@ -13,7 +13,14 @@ interface Teardown {
 }
 
 /** What a Redis that keeps accepted tasks needs, with the folder that it keeps them in. */
-export const durable = (dir: string): string[] => ['--dir', dir, '--appendonly', 'yes', '--appendfsync', 'always']
+export const durable = (dir: string): string[] => [
+  '--dir',
+  dir,
+  '--appendonly',
+  'yes',
+  '--appendfsync',
+  'always'
+]
 
 /** A Redis on a free loopback port, which keeps nothing unless its arguments say so; ended with the test. */
 export async function startRedis(t: Teardown, args: readonly string[] = []) {

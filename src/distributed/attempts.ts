@@ -134,9 +134,16 @@ export class Attempts {
       earlier.abort.abort('lost')
       void earlier.ended.then(() => this.#begin(task))
     } else if (this.#claiming) {
-      const running: Running = { task, abort: new AbortController(), unsaid: undefined, ended: Promise.resolve() }
+      const running: Running = {
+        task,
+        abort: new AbortController(),
+        unsaid: undefined,
+        ended: Promise.resolve()
+      }
       this.#running.set(task.taskId, running)
-      running.ended = this.#options.host.run(this.#toClaim(running)).then((outcome) => this.#settle(running, outcome))
+      running.ended = this.#options.host
+        .run(this.#toClaim(running))
+        .then((outcome) => this.#settle(running, outcome))
     } else {
       // Claiming was switched off while Redis had the claim.
       this.#track(this.#write(task, { status: 'pending', reason: 'shutdown', delayMs: 0 }, 0))
@@ -192,7 +199,8 @@ export class Attempts {
     let tries = 0
     await this.#persist(running, async () => {
       tries++
-      if (running.unsaid !== undefined) await records.progress(task.taskId, task.attempt, owner, running.unsaid)
+      if (running.unsaid !== undefined)
+        await records.progress(task.taskId, task.attempt, owner, running.unsaid)
       // With the slot that this task leaves.
       const count = this.#claiming ? this.#free + 1 : 0
       await this.#claim(count, async () => {

@@ -66,6 +66,9 @@ export class Queue {
   async close(): Promise<void> {
     const closing = Promise.all([this.#worker.close(true), this.#queue.close()])
     // Without a Redis it may never settle.
-    await Promise.race([closing.catch(() => {}), new Promise((resolve) => setTimeout(resolve, stopWithinMs).unref())])
+    await Promise.race([
+      closing.catch(() => {}),
+      new Promise((resolve) => setTimeout(resolve, stopWithinMs).unref())
+    ])
   }
 }

@@ -88,7 +88,12 @@ export class Records {
    * Ends an attempt of this owner, and claims so many tasks in the same script. An empty owner ends the attempt of a lost
    * one, whose job BullMQ has put back.
    */
-  async settle({ taskId, attempt }: Attempt, owner: string, claim: number, outcome: Outcome): Promise<Settled> {
+  async settle(
+    { taskId, attempt }: Attempt,
+    owner: string,
+    claim: number,
+    outcome: Outcome
+  ): Promise<Settled> {
     const rest =
       outcome.status === 'pending'
         ? ['', '', outcome.reason, Math.round(outcome.delayMs)]
