@@ -20,8 +20,8 @@ export interface AttemptsOptions {
 interface Running {
   task: Started
   abort: AbortController
-  /** The latest progress that was not written; JSON text. */
-  unsaid: string | undefined
+  /** The latest progress, as JSON text, and whether it could not be written. */
+  latest: { data: string; unsaid: boolean } | undefined
   ended: Promise<void>
 }
 
@@ -137,7 +137,7 @@ export class Attempts {
       const running: Running = {
         task,
         abort: new AbortController(),
-        unsaid: undefined,
+        latest: undefined,
         ended: Promise.resolve()
       }
       this.#running.set(task.taskId, running)
@@ -164,15 +164,11 @@ export class Attempts {
       waitedMs,
       signal: running.abort.signal,
       progress: (value, text) => {
-        const data = JSON.stringify({ value, text })
-        records.progress(taskId, attempt, owner, data).then(
-          () => {
-            running.unsaid = undefined
-          },
-          () => {
-            running.unsaid = data
-          }
-        )
+        const latest = { data: JSON.stringify({ value, text }), unsaid: false }
+        running.latest = latest
+        records.progress(taskId, attempt, owner, latest.data).catch(() => {
+          latest.unsaid = true
+        })
       },
       checkpoint: async (state) => {
         const saved = await this.#persist(running, () => records.checkpoint(taskId, attempt, owner, state))
@@ -199,8 +195,8 @@ export class Attempts {
     let tries = 0
     await this.#persist(running, async () => {
       tries++
-      if (running.unsaid !== undefined)
-        await records.progress(task.taskId, task.attempt, owner, running.unsaid)
+      if (running.latest?.unsaid)
+        await records.progress(task.taskId, task.attempt, owner, running.latest.data)
       // With the slot that this task leaves.
       const count = this.#claiming ? this.#free + 1 : 0
       await this.#claim(count, async () => {

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts'
 import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
-const commandTimeoutMs = 900
+const commandTimeoutMs = 750
 const maxRetryMs = 500
 
 /** Kept trying for as long as the process lives, at a pace that finds a Redis that is back at once. */

@@ -5,11 +5,12 @@ import t from 'tap'
 import { spawnServer } from '../helper.ts'
 import { Client } from './client.ts'
 import { chooseSeed, seededRandom } from './random.ts'
+import { soak } from './soak.ts'
 import { Witness } from './witness.ts'
 
 t.setTimeout(900_000)
 
-const terminations = Number(process.env.LASTCALL_TERMINATIONS ?? 200)
+const terminations = soak ? 200 : 50
 const posters = 4
 const adminToken = 'operator'
 
