@@ -9,6 +9,14 @@ export interface Answer {
   body: any
 }
 
+/** What a client was answered before it asked again. */
+export interface Refusal {
+  request: string
+  status: number | 'no answer'
+  retryAfter?: string | null
+  reason: string
+}
+
 // Short, because a test waits for it.
 const retryMs = 50
 
@@ -19,6 +27,7 @@ const retryMs = 50
 export class Client {
   readonly #base: () => string
   readonly #followings: Following[] = []
+  readonly #refusals: Refusal[] = []
   #closed = false
 
   constructor(base: () => string) {
@@ -29,6 +38,11 @@ export class Client {
   close(): void {
     this.#closed = true
     for (const following of this.#followings) following.stop()
+  }
+
+  /** Every answer, or none, after which it asked again. */
+  get refusals(): readonly Refusal[] {
+    return this.#refusals
   }
 
   start(task: NewTask, key: string): Promise<Answer> {
@@ -69,8 +83,18 @@ export class Client {
       const answer = await this.#callOnce(method, path, init).catch((error: Error) => {
         // The API of fetch: a TypeError means that there was no answer, or no whole one.
         if (!(error instanceof TypeError)) throw error
+        this.#refusals.push({
+          request: `${method} ${path}`,
+          status: 'no answer',
+          reason: String(error.cause)
+        })
       })
-      if (answer && ![429, 502, 503].includes(answer.status)) return answer
+      if (answer && ![429, 502, 503, 504].includes(answer.status)) return answer
+      if (answer) {
+        const retryAfter = answer.headers.get('retry-after')
+        const reason = JSON.stringify(answer.body)
+        this.#refusals.push({ request: `${method} ${path}`, status: answer.status, retryAfter, reason })
+      }
       if (this.#closed) throw new Error(`${method} ${path} was not answered`)
       await sleep(retryMs)
     }
@@ -82,7 +106,7 @@ export class Client {
     return {
       status: response.status,
       headers: response.headers,
-      body: text === '' ? undefined : JSON.parse(text)
+      body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text || undefined
     }
   }
 }
