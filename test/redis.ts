@@ -1,8 +1,9 @@
 /** A Redis of the test's own. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { needsCommand } from './helper.ts'
 
 /** Why a test that needs Redis is skipped, if it is. */
@@ -47,7 +48,10 @@ export async function startRedis(t: Teardown, args: readonly string[] = []) {
     /** Starts it again, with what it has on disk. */
     start,
     stop,
-    signal: (signal: NodeJS.Signals) => child.kill(signal)
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    /** What it answers, as redis-cli prints it. */
+    command: async (...args: string[]): Promise<string> =>
+      (await promisify(execFile)('redis-cli', ['-p', `${port}`, ...args])).stdout
   }
 }
 

@@ -35,7 +35,7 @@ t.test(
     )
     for (let n = 0; n < 3; n++) await start()
 
-    const load = new Load({ witness, random, seed, stepsDir: join(dir, 'steps'), unfinished })
+    const load = new Load({ witness, random, seed, stepsDir: join(dir, 'steps'), posters: 3, unfinished })
     for (let killed = 0; killed < kills; killed++) {
       await sleep(random.below(1000))
       const victim = random.pick(pods)
@@ -60,7 +60,7 @@ t.test(
     )
     for (let n = 0; n < 2; n++) await start()
 
-    const load = new Load({ witness, random, seed, stepsDir: join(dir, 'steps'), unfinished })
+    const load = new Load({ witness, random, seed, stepsDir: join(dir, 'steps'), posters: 3, unfinished })
     for (let restarts = 0; restarts < redisRestarts; restarts++) {
       await sleep(random.below(1500))
       await redis.stop(random.pick(['SIGTERM', 'SIGKILL'] as const))
