@@ -3,11 +3,13 @@ import type { Claim, EngineHost, Outcome } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { within } from '../shutdown.ts'
+import type { Connection } from './connection.ts'
 import { type Queue, stalledCheckMs } from './queue.ts'
 import type { Claims, Lost, Records, Settled, Started } from './records.ts'
 import { lockMs } from './scripts.ts'
 
 export interface AttemptsOptions {
+  connection: Connection
   records: Records
   queue: Queue
   host: EngineHost
@@ -245,9 +247,10 @@ export class Attempts {
   async #confirm(): Promise<void> {
     if (this.#confirming) return
     this.#confirming = true
-    const { records, queue, owner } = this.#options
+    const { connection, records, queue, owner } = this.#options
     const tasks = [...this.#running.values()].map(({ task }) => task)
     try {
+      if (connection.troubled) await connection.probe()
       for (const { taskId, attempt, cause } of await records.confirm(owner, tasks)) {
         const running = this.#running.get(taskId)
         if (running?.task.attempt === attempt) running.abort.abort(cause)

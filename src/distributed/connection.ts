@@ -4,7 +4,7 @@ import type { Log } from '../log.ts'
 import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
-const commandTimeoutMs = 750
+const answerWithinMs = 750
 const maxRetryMs = 500
 
 /** Kept trying for as long as the process lives, at a pace that finds a Redis that is back at once. */
@@ -12,7 +12,7 @@ const common = {
   retryStrategy: (times: number) => Math.min(times * 50, maxRetryMs),
   connectTimeout: 2_000,
   // After a failover the old primary answers so: the new one is found by connecting again.
-  reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? (2 as const) : false),
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   maxRetriesPerRequest: null
 } satisfies RedisOptions
 
@@ -22,7 +22,6 @@ const forRequests = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: true,
-  commandTimeout: commandTimeoutMs,
   // Half-open connections: the process has a command under way several times a second.
   socketTimeout: 5_000
 } satisfies RedisOptions
@@ -62,7 +61,7 @@ export class Connection {
     return this.use((client) => this.#eval(client, scripts[script], args))
   }
 
-  /** Does something with the client. */
+  /** Does something with the client, within the time that its caller may wait. */
   async use<T>(command: (client: Redis) => Promise<T>): Promise<T> {
     if (this.#closed) throw new TaskError('STORE_UNAVAILABLE', 'it is not open')
     if (this.#unfit) throw new TaskError('STORE_UNAVAILABLE', this.#unfit)
@@ -70,13 +69,22 @@ export class Connection {
     if (this.client.status !== 'ready')
       throw new TaskError('STORE_UNAVAILABLE', this.#trouble ?? 'not connected yet')
     try {
-      const result = await command(this.client)
-      if (this.#trouble) this.#log.info('the task store can be used again')
-      this.#trouble = undefined
-      return result
+      return await inTime(command(this.client))
     } catch (error) {
       throw new TaskError('STORE_UNAVAILABLE', this.#failed(error))
     }
+  }
+
+  /** Writes something: reading may work when that does not, and only this tells that all is well again. */
+  async probe(): Promise<void> {
+    await this.use((client) => client.set(`${this.#key}:probe`, Date.now(), 'EX', 60))
+    if (this.#trouble) this.#log.info('the task store can be used again')
+    this.#trouble = undefined
+  }
+
+  /** Whether something has gone wrong since it was last known to work. */
+  get troubled(): boolean {
+    return this.#trouble !== undefined
   }
 
   close(): void {
@@ -96,7 +104,9 @@ export class Connection {
   }
 
   #failed(error: unknown): string {
-    const reason = error instanceof Error ? error.message || error.name : String(error)
+    let reason = error instanceof Error ? error.message || error.name : String(error)
+    // It says only that the connection was lost; why was known before.
+    if (reason.startsWith("Stream isn't writeable")) reason = this.#trouble ?? 'the connection was lost'
     if (this.#closed) return reason
     if (this.#trouble !== reason) this.#log.error({ reason }, 'the task store cannot be used')
     this.#trouble = reason
@@ -115,6 +125,14 @@ export class Connection {
       this.#failed(error)
     }
   }
+}
+
+/** Not ioredis's own time limit: that begins when a command is sent, and one may wait for another's answer before. */
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer in ${answerWithinMs} ms`)), answerWithinMs)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 const oldest = [6, 2] as const

@@ -51,7 +51,7 @@ export class DistributedEngine implements Engine {
     const connection = new Connection(url, key, log)
     const records = new Records(connection, key)
     const queue = new Queue(connection, key, this.#owner, log)
-    const attempts = new Attempts({ records, queue, host, owner: this.#owner, maxRunning, log })
+    const attempts = new Attempts({ connection, records, queue, host, owner: this.#owner, maxRunning, log })
     const streams = new EventStreams({
       connection,
       key,
@@ -134,7 +134,7 @@ export class DistributedEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    await this.#opened().records.probe()
+    await this.#opened().connection.probe()
   }
 
   async recordShutdown(report: ShutdownReport): Promise<void> {

@@ -195,11 +195,6 @@ export class Records {
     return prioritized + delayed
   }
 
-  /** Rejects unless something can be written. */
-  async probe(): Promise<void> {
-    await this.#connection.use((client) => client.set(`${this.#key}:probe`, Date.now(), 'EX', 60))
-  }
-
   async addShutdown(report: ShutdownReport): Promise<void> {
     const key = `${this.#key}:shutdowns`
     await this.#connection.use((client) =>
