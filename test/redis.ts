@@ -1,6 +1,7 @@
 /** A Redis of the test's own. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -23,12 +24,22 @@ export const durable = (dir: string): string[] => [
   'always'
 ]
 
+/** What makes a server a Sentinel: the file that it keeps its configuration in, and what that begins with. */
+interface SentinelFile {
+  file: string
+  text: readonly string[]
+}
+
 /** A Redis on a free loopback port, which keeps nothing unless its arguments say so; ended with the test. */
-export async function startRedis(t: Teardown, args: readonly string[] = []) {
+export async function startRedis(t: Teardown, args: readonly string[] = [], sentinel?: SentinelFile) {
   const port = await freePort()
+  if (sentinel) await writeFile(sentinel.file, sentinel.text.join('\n'))
   let child: ChildProcess
   const start = async () => {
-    const all = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', ...args]
+    const address = ['--port', `${port}`, '--bind', '127.0.0.1']
+    const all = sentinel
+      ? [sentinel.file, '--sentinel', ...address, ...args]
+      : [...address, '--save', '', ...args]
     child = spawn('redis-server', all, { stdio: 'ignore' })
     while (!(await answers(port))) {
       if (child.exitCode !== null) throw new Error(`redis-server exited with ${child.exitCode}`)

@@ -1,36 +1,16 @@
-import { Redis, type RedisOptions } from 'ioredis'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { type Client, forBlocking, forPatience, forRequests } from './clients.ts'
 import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
 const answerWithinMs = 750
-const maxRetryMs = 500
-
-/** Kept trying for as long as the process lives, at a pace that finds a Redis that is back at once. */
-const common = {
-  retryStrategy: (times: number) => Math.min(times * 50, maxRetryMs),
-  connectTimeout: 2_000,
-  // After a failover the old primary answers so: the new one is found by connecting again.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-  maxRetriesPerRequest: null
-} satisfies RedisOptions
-
-/** For commands that somebody waits for: they fail at once while there is no Redis, and are never sent twice. */
-const forRequests = {
-  ...common,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  enableAutoPipelining: true,
-  // Half-open connections: the process has a command under way several times a second.
-  socketTimeout: 5_000
-} satisfies RedisOptions
-
 /** The connections of one process to one Redis. Whatever fails is a TaskError STORE_UNAVAILABLE that says why. */
 export class Connection {
-  readonly client: Redis
-  /** For commands that block or can wait until Redis is back; BullMQ and the reader of events duplicate it. */
-  readonly patient: Redis
+  readonly client: Client
+  /** For commands that can wait until Redis is back; BullMQ duplicates it for its own. */
+  readonly patient: Client
+  readonly #url: string
   readonly #key: string
   readonly #log: Log
   /** Set while Redis cannot be used: why. */
@@ -41,10 +21,11 @@ export class Connection {
 
   /** `key` is the prefix of all keys. */
   constructor(url: string, key: string, log: Log) {
+    this.#url = url
     this.#key = key
     this.#log = log
-    this.client = new Redis(url, forRequests)
-    this.patient = new Redis(url, common)
+    this.client = forRequests(url)
+    this.patient = forPatience(url)
     this.client.on('error', (error: Error) => this.#failed(error))
     this.client.on('ready', () => void this.#examine())
     // The client says it for both.
@@ -54,7 +35,12 @@ export class Connection {
   /** Resolves when Redis can be used for the first time. */
   async ready(): Promise<void> {
     if (this.client.status === 'ready') return
-    await new Promise<void>((resolve) => this.client.once('ready', () => resolve()))
+    await new Promise<void>((resolve) => this.client.once('ready', resolve))
+  }
+
+  /** A client for commands that block for so long at most. */
+  blocking(blockMs: number): Client {
+    return forBlocking(this.#url, blockMs)
   }
 
   run(script: keyof typeof scripts, ...args: (string | number)[]): Promise<unknown> {
@@ -62,7 +48,7 @@ export class Connection {
   }
 
   /** Does something with the client, within the time that its caller may wait. */
-  async use<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+  async use<T>(command: (client: Client) => Promise<T>): Promise<T> {
     if (this.#closed) throw new TaskError('STORE_UNAVAILABLE', 'it is not open')
     if (this.#unfit) throw new TaskError('STORE_UNAVAILABLE', this.#unfit)
     // The reason why there is no connection says more than that there is none.
@@ -93,7 +79,7 @@ export class Connection {
     this.patient.disconnect()
   }
 
-  async #eval(client: Redis, { text, sha }: Script, args: (string | number)[]): Promise<unknown> {
+  async #eval(client: Client, { text, sha }: Script, args: (string | number)[]): Promise<unknown> {
     try {
       return await client.evalsha(sha, 1, this.#key, ...args)
     } catch (error) {

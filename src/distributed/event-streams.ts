@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import type { Log } from '../log.ts'
 import { toEvent } from '../stored.ts'
 import { type EventType, isFinalEvent, isFinished, type TaskEvent, type TaskStatus } from '../task.ts'
+import type { Client } from './clients.ts'
 import type { Connection } from './connection.ts'
 
 export interface EventStreamsOptions {
@@ -32,8 +32,6 @@ const readLimit = 100
 /** How many of a followed task's latest events are kept in memory, for the readers that keep up. */
 const recentEvents = 64
 const blockMs = 5_000
-// A read that gets no answer at all is one to a Redis that is gone.
-const socketTimeoutMs = blockMs + 2_000
 const retryMs = 100
 // Each read names all followed streams. Waiting a little between two lets events gather, so that following many tasks costs
 // Redis no more than following a few.
@@ -45,7 +43,7 @@ const lookEveryMs = 10_000
 /** The events of tasks: the log of each in its Redis stream, and what comes live over one blocking connection for all. */
 export class EventStreams {
   readonly #options: EventStreamsOptions
-  readonly #reader: Redis
+  readonly #reader: Client
   readonly #inbox: string
   readonly #feeds = new Map<string, Feed>()
   readonly #lookTimer: NodeJS.Timeout
@@ -56,10 +54,7 @@ export class EventStreams {
   constructor(options: EventStreamsOptions) {
     this.#options = options
     this.#inbox = `${options.key}:inbox:${options.owner}`
-    this.#reader = options.connection.patient.duplicate({
-      autoResendUnfulfilledCommands: false,
-      socketTimeout: socketTimeoutMs
-    })
+    this.#reader = options.connection.blocking(blockMs)
     // The connection for requests says it for all.
     this.#reader.on('error', () => {})
     this.#lookTimer = setInterval(() => this.#look(), lookEveryMs).unref()
