@@ -4,8 +4,16 @@ import { envSchema } from 'env-schema'
 import { StartError } from './errors.ts'
 import { describeProblems } from './validation.ts'
 
-// Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
-const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strictNumbers: false })
+const ajv = new Ajv({
+  allErrors: true,
+  coerceTypes: true,
+  useDefaults: true,
+  // Else Ajv lets Infinity pass every minimum and maximum.
+  strictNumbers: false,
+  // The schema is our own, and compiling the meta-schema that would check it delays the start.
+  meta: false,
+  validateSchema: false
+})
 
 // setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
 const maxSeconds = 2_000_000
