@@ -1,11 +1,12 @@
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
   readSync,
-  rmSync,
   statSync,
+  unlinkSync,
   writeFileSync
 } from 'node:fs'
 import { hostname } from 'node:os'
@@ -47,7 +48,7 @@ export function closeDatabase(db: DatabaseSyncInstance): void {
   const path = db.location()
   try {
     if (!path) return
-    rmSync(ownerFile(path), { force: true })
+    if (existsSync(ownerFile(path))) unlinkSync(ownerFile(path))
     // The driver keeps a closed database locked until its statements are collected as garbage; this unlocks it now.
     db.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL')
     db.prepare('SELECT 1 FROM sqlite_schema').get()
