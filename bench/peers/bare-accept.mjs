@@ -1,7 +1,7 @@
 // What accepting a task costs without keeping it: the same schemas, all answers of an event-loop turn at its end.
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
-import { NewTask, TaskStarted } from '../../dist/src/task.js'
+import { NewTask, TaskStarted } from '../../src/task.ts'
 
 const app = Fastify()
 let waiting = []
