@@ -30,8 +30,8 @@ async function validationPlugin(app: FastifyInstance) {
     if (body === '') done(null, undefined)
     else parseJson(request, body, done)
   })
-  app.addHook('preValidation', async (request) => {
-    if (depthExceeds(request.body, maxDepth)) throw new InputTooDeep()
+  app.addHook('preValidation', (request, _reply, done) => {
+    done(depthExceeds(request.body, maxDepth) ? new InputTooDeep() : undefined)
   })
 }
 
