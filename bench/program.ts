@@ -36,8 +36,8 @@ export function startLastcall(env: Record<string, string> = {}): Promise<Program
 }
 
 /** A program of the folder `peers`. */
-export function startPeer(name: string): Promise<Program> {
-  return start(here(`peers/${name}.mjs`), () => ({}))
+export function startPeer(name: string, env: Record<string, string> = {}): Promise<Program> {
+  return start(here(`peers/${name}.mjs`), () => env)
 }
 
 const children = new Set<ChildProcess>()

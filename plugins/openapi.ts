@@ -1,10 +1,43 @@
-import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RouteOptions
+} from 'fastify'
 import fp from 'fastify-plugin'
+import errors from './errors.ts'
 
+type Route = Pick<RouteOptions, 'method' | 'url'> & { schema: NonNullable<RouteOptions['schema']> }
+
+/**
+ * `/openapi.json` and `/docs`. Their libraries take a tenth of a second to load, which every start would pay for what
+ * few processes are ever asked: the routes are noted, and an app that only describes them is built when it is asked.
+ */
 async function openapiPlugin(app: FastifyInstance) {
-  await app.register(swagger, {
+  const routes: Route[] = []
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    if (schema && method !== 'HEAD') routes.push({ method, url, schema: { ...schema } })
+  })
+
+  let pages: Promise<FastifyInstance> | undefined
+  const answer = async (request: FastifyRequest, reply: FastifyReply) => {
+    pages ??= buildPages(routes)
+    const { routing } = await pages
+    reply.hijack()
+    routing(request.raw, reply.raw)
+  }
+  for (const url of ['/openapi.json', '/docs', '/docs/*']) app.get(url, { schema: { hide: true } }, answer)
+}
+
+async function buildPages(routes: readonly Route[]): Promise<FastifyInstance> {
+  const { default: swagger } = await import('@fastify/swagger')
+  const { default: swaggerUi } = await import('@fastify/swagger-ui')
+  const pages = Fastify({ exposeHeadRoutes: true })
+  // The routes are only described here, never run.
+  pages.setValidatorCompiler(() => () => true)
+  pages.setSerializerCompiler(() => JSON.stringify)
+  await pages.register(errors)
+  await pages.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -15,8 +48,13 @@ async function openapiPlugin(app: FastifyInstance) {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } }
     }
   })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await pages.register(swaggerUi, { routePrefix: '/docs' })
+  for (const route of routes) {
+    if (!route.schema.hide) pages.route({ ...route, exposeHeadRoute: false, handler: async () => {} })
+  }
+  pages.get('/openapi.json', { schema: { hide: true } }, async () => pages.swagger())
+  await pages.ready()
+  return pages
 }
 
 export default fp(openapiPlugin, { name: 'openapi', fastify: '5.x' })

@@ -3,7 +3,7 @@ import { Ajv, type Options } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { describeProblems } from '../src/validation.ts'
+import { describeProblems, onFirstUse } from '../src/validation.ts'
 
 const maxDepth = 64
 
@@ -14,7 +14,13 @@ async function validationPlugin(app: FastifyInstance) {
   const body = makeAjv({ useDefaults: true })
   // Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
   const text = makeAjv({ useDefaults: true, coerceTypes: 'array', strictNumbers: false })
-  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? body : text).compile(schema))
+  app.setValidatorCompiler(({ schema, httpPart }) => {
+    const validator = onFirstUse(() => (httpPart === 'body' ? body : text).compile(schema))
+    return (data) => {
+      const validate = validator()
+      return validate(data) ? true : { error: validate.errors ?? [] }
+    }
+  })
   app.setSchemaErrorFormatter((errors, part) => new Error(describeProblems(errors, part)))
 
   app.removeContentTypeParser(['text/plain', 'application/json'])
@@ -24,13 +30,14 @@ async function validationPlugin(app: FastifyInstance) {
     if (body === '') done(null, undefined)
     else parseJson(request, body, done)
   })
-  app.addHook('preValidation', async (request) => {
-    if (depthExceeds(request.body, maxDepth)) throw new InputTooDeep()
+  app.addHook('preValidation', (request, _reply, done) => {
+    done(depthExceeds(request.body, maxDepth) ? new InputTooDeep() : undefined)
   })
 }
 
 function makeAjv(options: Options): Ajv {
-  const ajv = new Ajv({ ...options, strict: true, strictTypes: false })
+  // The schemas are our own: checking them against their meta-schema would cost more than all else about them.
+  const ajv = new Ajv({ ...options, strict: true, strictTypes: false, meta: false, validateSchema: false })
   addFormats.default(ajv)
   return ajv
 }

@@ -10,6 +10,7 @@ import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import requestLog from '../plugins/request-log.ts'
 import scrapeLinger from '../plugins/scrape-linger.ts'
+import serialization from '../plugins/serialization.ts'
 import shutdown from '../plugins/shutdown.ts'
 import streams from '../plugins/streams.ts'
 import tasks from '../plugins/tasks.ts'
@@ -47,6 +48,7 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(errors)
   await app.register(sensible)
   await app.register(validation)
+  await app.register(serialization)
   await app.register(requestLog)
   await app.register(shutdown)
   await app.register(connections)

@@ -1,11 +1,19 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
-import { envSchema } from 'env-schema'
 import { StartError } from './errors.ts'
 import { describeProblems } from './validation.ts'
 
-// Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
-const ajv = new Ajv({ allErrors: true, coerceTypes: true, useDefaults: true, strictNumbers: false })
+const ajv = new Ajv({
+  allErrors: true,
+  coerceTypes: true,
+  useDefaults: true,
+  // Else Ajv lets Infinity pass every minimum and maximum.
+  strictNumbers: false,
+  // The schema is our own, and compiling the meta-schema that would check it delays the start. env-schema compiles
+  // one when it is imported, so the settings go to Ajv without it: docs/adr/0011.
+  meta: false,
+  validateSchema: false
+})
 
 // setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
 const maxSeconds = 2_000_000
@@ -99,23 +107,18 @@ export const Settings = Type.Object({
 })
 export type Settings = Static<typeof Settings>
 
+const isSettings = ajv.compile<Settings>(Settings)
+
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
  * Throws a StartError that names each variable with a bad value, without repeating secrets.
  */
 export function readSettings(env: Record<string, string | undefined>): Settings {
-  const given = Object.fromEntries(
+  const settings: unknown = Object.fromEntries(
     Object.keys(Settings.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
   )
-  try {
-    return envSchema<Settings>({ schema: Settings, data: given, env: false, ajv })
-  } catch (error) {
-    // env-schema adds Ajv's errors to its own.
-    const { errors } = error as { errors?: Parameters<typeof describeProblems>[0] }
-    throw new StartError(errors ? describeProblems(errors, '').replaceAll('/', '') : String(error), {
-      cause: error
-    })
-  }
+  if (isSettings(settings)) return settings
+  throw new StartError(describeProblems(isSettings.errors, '').replaceAll('/', ''))
 }
 
 /** The rows of the README's configuration table, in the order of declaration. */

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import type { Claim } from './engine.ts'
 import type { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
@@ -36,7 +36,7 @@ export interface Run {
 /** Runs claimed tasks, in worker threads or inline, within their time limit. */
 export class Runner {
   readonly #options: RunnerOptions
-  #pool: Piscina<ThreadJob, RunEnd> | undefined
+  #pool: Promise<Piscina<ThreadJob, RunEnd>> | undefined
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -71,7 +71,7 @@ export class Runner {
 
   /** Ends all threads, busy or not. */
   async close(): Promise<void> {
-    await this.#pool?.destroy()
+    await (await this.#pool)?.destroy()
   }
 
   async #runInline(
@@ -118,7 +118,7 @@ export class Runner {
         transferList: [threadPort],
         signal: hardStop
       }
-      const end: RunEnd | null = await this.#threads().run(job, options)
+      const end: RunEnd | null = await (await this.#threads()).run(job, options)
       // A thread that died of a thrown null is no error to Piscina.
       return end ?? { crash: 'The thread threw null' }
     } catch (error) {
@@ -144,8 +144,14 @@ export class Runner {
   }
 
   /** Threads start when the first task needs one, and end when none has needed them for a minute. */
-  #threads(): Piscina<ThreadJob, RunEnd> {
-    if (this.#pool) return this.#pool
+  #threads(): Promise<Piscina<ThreadJob, RunEnd>> {
+    this.#pool ??= this.#makePool()
+    return this.#pool
+  }
+
+  async #makePool(): Promise<Piscina<ThreadJob, RunEnd>> {
+    // Not at the start, which it would delay.
+    const { Piscina } = await import('piscina')
     const { maxThreads, memoryLimitMiB, log } = this.#options
     const pool = new Piscina<ThreadJob, RunEnd>({
       minThreads: 0,
@@ -155,7 +161,6 @@ export class Runner {
       recordTiming: false
     })
     pool.on('error', (error) => log.error({ err: error }, 'a worker thread failed between tasks'))
-    this.#pool = pool
     return pool
   }
 }

@@ -230,14 +230,9 @@ export class Shutdown {
 }
 
 /** Whether the promise resolves within that time. */
-export async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  const timer = new AbortController()
-  const timeout = sleep(ms, false, { signal: timer.signal })
-  // Aborting the timer rejects it, when nobody waits for it any more.
-  timeout.catch(() => {})
-  try {
-    return await Promise.race([promise.then(() => true), timeout])
-  } finally {
-    timer.abort()
-  }
+export function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, false)
+    promise.then(() => resolve(true), reject).finally(() => clearTimeout(timer))
+  })
 }

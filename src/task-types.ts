@@ -8,9 +8,10 @@ import addFormats from 'ajv-formats'
 import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
 import type { TaskType } from './task-type.ts'
+import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
 import { checkAddress } from './tasks/link-check/address.ts'
 import { linkCheck } from './tasks/link-check/link-check.ts'
-import { describeProblems } from './validation.ts'
+import { describeProblems, onFirstUse } from './validation.ts'
 
 /** A task type that has been checked, with every policy decided. */
 export interface LoadedTaskType {
@@ -59,11 +60,16 @@ const options = {
   strictTuples: false,
   strictRequired: false
 }
-const draft7 = new Ajv(options)
-const draft2020 = new Ajv2020(options)
-addFormats.default(draft7)
-addFormats.default(draft2020)
-const isTaskType = draft7.compile(Shape)
+// Compiling a meta-schema takes longer than the rest of the start, so that is left to schemas that are not our own.
+const own = withFormats(new Ajv({ ...options, meta: false, validateSchema: false }))
+const draft7 = onFirstUse(() => withFormats(new Ajv(options)))
+const draft2020 = onFirstUse(() => withFormats(new Ajv2020(options)))
+const isTaskType = own.compile(Shape)
+
+function withFormats<AnyAjv extends Ajv | Ajv2020>(ajv: AnyAjv): AnyAjv {
+  addFormats.default(ajv)
+  return ajv
+}
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const builtIn = (name: string) => new URL(`./tasks/${name}/${name}.${extension}`, import.meta.url).href
@@ -79,8 +85,8 @@ export async function loadTaskTypes(settings: TypeSettings): Promise<Map<string,
   const defaultTimeoutMs = settings.TASK_TIMEOUT * 1000
   const links = linkCheck({ isAllowed: checkAddress(settings.LINK_CHECK_ALLOW_PRIVATE) })
   const loaded = [
-    await loadTaskType(builtIn('bom-coverage'), defaultTimeoutMs),
-    checkTaskType(links, builtIn('link-check'), defaultTimeoutMs)
+    checkTaskType(bomCoverage, builtIn('bom-coverage'), defaultTimeoutMs, ownInputChecker),
+    checkTaskType(links, builtIn('link-check'), defaultTimeoutMs, ownInputChecker)
   ]
   for (const module of settings.TASKS_DIR ? await modulesIn(settings.TASKS_DIR) : []) {
     loaded.push(await loadTaskType(module, defaultTimeoutMs))
@@ -117,7 +123,12 @@ export async function loadTaskType(module: string, defaultTimeoutMs: number): Pr
 }
 
 /** Checks a task type, whatever it is, and decides its policies. StartError. */
-export function checkTaskType(type: TaskType, module: string, defaultTimeoutMs: number): LoadedTaskType {
+export function checkTaskType(
+  type: TaskType,
+  module: string,
+  defaultTimeoutMs: number,
+  makeChecker = inputChecker
+): LoadedTaskType {
   if (!isTaskType(type) || typeof type.run !== 'function') {
     const problem = describeProblems(isTaskType.errors, 'default')
     throw new StartError(`${module} is not a task type: ${problem || 'default/run must be a function'}`)
@@ -135,18 +146,26 @@ export function checkTaskType(type: TaskType, module: string, defaultTimeoutMs: 
     maxRequeues: type.maxRequeues ?? 20,
     module,
     run: type.run.bind(type),
-    checkInput: inputChecker(type, module)
+    checkInput: makeChecker(type, module)
   }
 }
 
 function inputChecker(type: TaskType, module: string): LoadedTaskType['checkInput'] {
   const is2020 = '$schema' in type.input && String(type.input.$schema).includes('2020-12')
-  const ajv = is2020 ? draft2020 : draft7
   let validate: ValidateFunction
   try {
-    validate = ajv.compile(type.input)
+    validate = (is2020 ? draft2020() : draft7()).compile(type.input)
   } catch (error) {
     throw new StartError(`${module}: invalid input schema: ${error instanceof Error ? error.message : error}`)
   }
   return (input) => (validate(input) ? undefined : describeProblems(validate.errors, 'body/input'))
+}
+
+/** For the built-in types, whose schemas have tests: compiled when the first input comes. */
+function ownInputChecker(type: TaskType): LoadedTaskType['checkInput'] {
+  const validator = onFirstUse(() => own.compile(type.input))
+  return (input) => {
+    const validate = validator()
+    return validate(input) ? undefined : describeProblems(validate.errors, 'body/input')
+  }
 }

@@ -25,3 +25,12 @@ export function describeProblems(problems: readonly Problem[] | null | undefined
     .join('; ')
     .slice(0, maxLength)
 }
+
+/** The value that `make` makes when it is asked for the first time; compiling schemas would slow every start down. */
+export function onFirstUse<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}

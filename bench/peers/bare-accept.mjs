@@ -1,9 +1,10 @@
 // What accepting a task costs without keeping it: the same schemas, all answers of an event-loop turn at its end.
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
-import { NewTask, TaskStarted } from '../../dist/src/task.js'
 
-const app = Fastify()
+const { NewTask, TaskStarted } = JSON.parse(process.env.SCHEMAS)
+// The same logger setting as ours.
+const app = Fastify({ logger: { level: 'warn' } })
 let waiting = []
 
 const endOfTurn = () =>

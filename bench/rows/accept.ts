@@ -1,8 +1,10 @@
+import { NewTask, TaskStarted } from '../../src/task.ts'
 import { Connection, postText, startTask } from '../connection.ts'
 import type { Contender, Row } from '../measure.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 
 const connections = 50
+const schemas = { SCHEMAS: JSON.stringify({ NewTask, TaskStarted }) }
 const request = postText('/api/tasks', {
   type: 'no-op-inline',
   input: { part: 'R1', quantity: 10, text: 'x'.repeat(100) }
@@ -58,6 +60,6 @@ export const accept: Row = {
   title: 'accept a task, 50 connections',
   contenders: [
     contender('lastcall, durable', startHeld),
-    contender('bare Fastify, stores nothing', () => startPeer('bare-accept'))
+    contender('bare Fastify, stores nothing', () => startPeer('bare-accept', schemas))
   ]
 }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { v7 as uuidv7 } from 'uuid'
 import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from '../stored.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
+import { newTaskId } from '../task-id.ts'
 import { closeDatabase, openDatabase } from './database.ts'
 import { Feeds } from './feeds.ts'
 import { Store, type TaskRow } from './store.ts'
@@ -93,7 +93,7 @@ export class EmbeddedEngine implements Engine {
       }
       const pending = this.#pending + this.#change.pending
       if (pending >= this.#options.maxPending) throw new TaskError('TASK_QUEUE_FULL', pending)
-      const taskId = uuidv7()
+      const taskId = newTaskId()
       store.insertTask(taskId, task, Date.now())
       this.#change.pending++
       return { taskId, replayed: false }
@@ -325,7 +325,7 @@ export class EmbeddedEngine implements Engine {
 
   #delete({ seq, task_id: taskId }: { seq: number; task_id: string }): void {
     this.#opened().store.deleteTask(seq)
-    this.#change.effects.push(() => this.#feeds.wake(taskId))
+    this.#change.effects.push(() => this.#feeds.remove(taskId))
   }
 
   #committed(seconds: number): void {

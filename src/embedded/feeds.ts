@@ -5,6 +5,7 @@ const recentEvents = 64
 
 interface Feed {
   recent: TaskEvent[]
+  removed: boolean
   readers: number
   waiting: (() => void)[]
 }
@@ -18,16 +19,15 @@ export class Feeds {
     if (!feed) return
     feed.recent.push(event)
     if (feed.recent.length > recentEvents) feed.recent.shift()
-    this.wake(taskId)
+    wakeReaders(feed)
   }
 
-  /** Lets the readers of a task look again, because it was removed for example. */
-  wake(taskId: string): void {
+  /** Lets the readers of a task find that it is no longer there. */
+  remove(taskId: string): void {
     const feed = this.#feeds.get(taskId)
     if (!feed) return
-    const { waiting } = feed
-    feed.waiting = []
-    for (const wake of waiting) wake()
+    feed.removed = true
+    wakeReaders(feed)
   }
 
   /** `read` gives the events after an id from the log, none if there are none yet, undefined if none will come. */
@@ -37,7 +37,7 @@ export class Feeds {
     signal: AbortSignal,
     read: (after: number) => TaskEvent[] | undefined
   ): AsyncGenerator<readonly TaskEvent[]> {
-    const feed = this.#feeds.get(taskId) ?? { recent: [], readers: 0, waiting: [] }
+    const feed = this.#feeds.get(taskId) ?? { recent: [], removed: false, readers: 0, waiting: [] }
     this.#feeds.set(taskId, feed)
     feed.readers++
     let wake = () => {}
@@ -66,10 +66,15 @@ export class Feeds {
   }
 }
 
-/** The events after an id if all of them are in memory, else undefined. */
-function recentAfter(feed: Feed, after: number): TaskEvent[] | undefined {
-  const first = feed.recent[0]
-  if (first === undefined || Number(first.id) > after + 1) return undefined
-  const skipped = after + 1 - Number(first.id)
-  return skipped >= feed.recent.length ? undefined : feed.recent.slice(skipped)
+function wakeReaders(feed: Feed): void {
+  const { waiting } = feed
+  feed.waiting = []
+  for (const wake of waiting) wake()
+}
+
+/** The events after an id, none if there are none yet; undefined if only the log can tell. */
+function recentAfter({ recent, removed }: Feed, after: number): TaskEvent[] | undefined {
+  const first = recent[0]
+  if (first === undefined || removed || Number(first.id) > after + 1) return undefined
+  return recent.slice(after + 1 - Number(first.id))
 }

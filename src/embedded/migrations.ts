@@ -27,8 +27,7 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX tasks_queue ON tasks (priority DESC, seq) WHERE status = 'pending' AND delayed = 0;
   CREATE INDEX tasks_delayed ON tasks (ready_at) WHERE delayed = 1;
-  CREATE INDEX tasks_by_status ON tasks (status, seq);
-  CREATE INDEX tasks_by_type ON tasks (type, seq);
+  -- One for all filters of a list, which merges what it needs: each index costs every accept and every change of status.
   CREATE INDEX tasks_by_type_and_status ON tasks (type, status, seq);
   CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
   CREATE UNIQUE INDEX tasks_key ON tasks (idempotency_key) WHERE idempotency_key IS NOT NULL;

@@ -1,6 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
-import type { EventType, FinalStatus, TaskStatus } from '../task.ts'
+import { type EventType, type FinalStatus, statuses, type TaskStatus } from '../task.ts'
 
 /** A row of `tasks`: the columns of migrations.ts. */
 export interface TaskRow {
@@ -38,8 +38,6 @@ const keptEvents = 1000
 const columns = 't.*, e.data AS final_data'
 const joined =
   'tasks t LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event AND t.ended_at IS NOT NULL'
-const pageWhere = (condition: string) =>
-  `SELECT ${columns} FROM ${joined} WHERE ${condition} t.seq < ? ORDER BY t.seq DESC LIMIT ?`
 
 /**
  * All SQL, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
@@ -145,15 +143,27 @@ export class Store {
   }
 
   /** Newest first, older than `before`. */
-  page(filter: { status?: string; type?: string }, before: number, limit: number): RecordRow[] {
+  page(filter: { status?: TaskStatus; type?: string }, before: number, limit: number): RecordRow[] {
     const { status, type } = filter
-    return type === undefined
-      ? status === undefined
-        ? this.#sql.page.all(before, limit)
-        : this.#sql.pageByStatus.all(status, before, limit)
-      : status === undefined
-        ? this.#sql.pageByType.all(type, before, limit)
-        : this.#sql.pageByTypeAndStatus.all(type, status, before, limit)
+    if (type === undefined && status === undefined) return this.#sql.page.all(before, limit)
+    // Each type and status has its own stretch of the index; what is newest is at the end of one of them.
+    const types = type === undefined ? this.#types() : [type]
+    const wanted = status === undefined ? statuses : [status]
+    const newest: { seq: number }[] = types.flatMap((oneType) =>
+      wanted.flatMap((oneStatus) => this.#sql.newest.all(oneType, oneStatus, before, limit))
+    )
+    return newest
+      .sort((a, b) => b.seq - a.seq)
+      .slice(0, limit)
+      .map(({ seq }) => this.#sql.bySeq.get(seq))
+  }
+
+  /** The types that tasks have; each is one look into the index, however many tasks there are. */
+  #types(): string[] {
+    const types: string[] = []
+    const after = (type: string) => this.#sql.nextType.get(type)?.type ?? undefined
+    for (let type = after(''); type !== undefined; type = after(type)) types.push(type)
+    return types
   }
 
   deleteTask(seq: number): void {
@@ -166,11 +176,12 @@ export class Store {
   }
 
   running(): TaskRow[] {
-    return this.#sql.running.all()
+    const rows: TaskRow[] = this.#types().flatMap((type) => this.#sql.running.all(type))
+    return rows.sort((a, b) => a.seq - b.seq)
   }
 
   countPending(): number {
-    return this.#sql.countPending.get()?.n ?? 0
+    return (this.#sql.countQueued.get()?.n ?? 0) + (this.#sql.countDelayed.get()?.n ?? 0)
   }
 
   /** Lets the delayed tasks that are due join the queue. */
@@ -204,7 +215,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
     claimNext: db.prepare(
       `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress = '', last_event = last_event + 1
        WHERE seq = (
-         -- Named, because without statistics the planner would take tasks_by_status and sort all that is pending.
+         -- Named, so that no planner ever sorts all that is pending.
          SELECT seq FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
          ORDER BY priority DESC, seq LIMIT 1
        )
@@ -239,15 +250,18 @@ export function prepareAll(db: DatabaseSyncInstance) {
     byId: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.task_id = ?`),
     position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE task_id = ?'),
     byKey: db.prepare('SELECT task_id, fingerprint FROM tasks WHERE idempotency_key = ?'),
-    page: db.prepare(pageWhere('')),
-    pageByStatus: db.prepare(pageWhere('t.status = ? AND')),
-    pageByType: db.prepare(pageWhere('t.type = ? AND')),
-    pageByTypeAndStatus: db.prepare(pageWhere('t.type = ? AND t.status = ? AND')),
+    page: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.seq < ? ORDER BY t.seq DESC LIMIT ?`),
+    newest: db.prepare(
+      'SELECT seq FROM tasks WHERE type = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?'
+    ),
+    nextType: db.prepare('SELECT min(type) AS type FROM tasks WHERE type > ?'),
+    bySeq: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.seq = ?`),
     deleteTask: db.prepare('DELETE FROM tasks WHERE seq = ?'),
     deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
     endedBefore: db.prepare('SELECT seq, task_id FROM tasks WHERE ended_at <= ? ORDER BY ended_at LIMIT ?'),
-    running: db.prepare(`SELECT * FROM tasks WHERE status = 'running' ORDER BY seq`),
-    countPending: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending'`),
+    running: db.prepare(`SELECT * FROM tasks WHERE type = ? AND status = 'running'`),
+    countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
+    countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed = 1'),
     releaseDelayed: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed = 1 AND ready_at <= ?'),
     nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed = 1'),
     setMeta: db.prepare(
