@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-const require = createRequire(import.meta.url)
+const load = createRequire(import.meta.url)
 
 /**
  * BullMQ's own Lua, as it is published in the package: it decides who runs what. Our scripts call it as functions, so that
@@ -18,6 +18,6 @@ export type BullmqScript = keyof typeof files
 
 /** A Lua function `name(KEYS, ARGV)` whose body is that script. */
 export function bullmqFunction(name: BullmqScript): string {
-  const { content } = require(`bullmq/dist/cjs/scripts/${files[name]}.js`)[name]
+  const { content } = load(`bullmq/dist/cjs/scripts/${files[name]}.js`)[name]
   return `local function ${name}(KEYS, ARGV)\n${content}\nend`
 }

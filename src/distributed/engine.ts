@@ -1,10 +1,11 @@
-import { v4 as uuidv4, v7 as uuidv7 } from 'uuid'
+import { randomUUID } from 'node:crypto'
 import type { Engine, EngineHost, Events, ShutdownReport, Submission } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { within } from '../shutdown.ts'
 import { decodeCursor, encodeCursor } from '../stored.ts'
 import { isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
+import { newTaskId } from '../task-id.ts'
 import { Attempts, cancelledByClient } from './attempts.ts'
 import { Connection } from './connection.ts'
 import { EventStreams, isAfter } from './event-streams.ts'
@@ -32,7 +33,7 @@ export class DistributedEngine implements Engine {
   readonly shared = true
   readonly #options: DistributedOptions
   /** Who this process is among all: the token of its locks, and the name of its inbox. */
-  readonly #owner = uuidv4()
+  readonly #owner = randomUUID()
   #open:
     | { connection: Connection; records: Records; streams: EventStreams; queue: Queue; attempts: Attempts }
     | undefined
@@ -69,7 +70,7 @@ export class DistributedEngine implements Engine {
   }
 
   async submit(task: Submission): Promise<{ taskId: string; replayed: boolean }> {
-    const taskId = uuidv7()
+    const taskId = newTaskId()
     const answer = await this.#change((records) => records.accept(taskId, task, this.#options.maxPending))
     if (answer === 'accepted') return { taskId, replayed: false }
     if ('pending' in answer) throw new TaskError('TASK_QUEUE_FULL', answer.pending)
