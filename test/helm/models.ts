@@ -1,5 +1,5 @@
 /** Checks Kubernetes objects: their values by schema, their fields by type, for the schemas let unknown ones pass. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,7 +53,3 @@ export const o${index}: T${index} = ${JSON.stringify(object, null, 2)}\n`
   if (status !== 0 && stdout === '') throw new Error(stderr)
   return stdout
 }
-
-/** Says what promtool says of a rule file. */
-export const promtool = (...args: string[]): string =>
-  execFileSync('promtool', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
