@@ -11,8 +11,8 @@ async function ask(url, init = {}) {
   return text
 }
 
-const bom = 'Reference,Value,Quantity,Manufacturer,MPN\n"R1,R2",10k,2,Yageo,RC0603FR-0710KL\n'
-const stock = 'mpn,manufacturer,quantity\nRC0603FR-0710KL,Yageo,100\n'
+const bom = 'Reference,Value,Qty,Manufacturer,MPN\n"R1,R2",10k,2,Yageo,RC0603FR-0710KL\n'
+const stock = 'part_id,manufacturer_code,value,quantity\nA1,RC0603FR-0710KL,10k,100\n'
 const started = JSON.parse(
   await ask(`${LASTCALL_URL}/api/tasks`, {
     method: 'POST',
