@@ -1,15 +1,31 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { chart, helm, type KubernetesObject, needsHelm, ofKind, podTemplateOf, renderChart } from './chart.ts'
+import { parse } from 'yaml'
+import {
+  chart,
+  helm,
+  type KubernetesObject,
+  needsHelm,
+  ofKind,
+  podTemplateOf,
+  renderChart,
+  type Values
+} from './chart.ts'
 import { compile, problemOf } from './models.ts'
 import { variants } from './variants.ts'
 
 t.setTimeout(120_000)
 
+const deployment = readFileSync(new URL('../../docs/deployment.md', import.meta.url), 'utf8')
+const documented: Values = parse(/^```yaml\n(engine: [\s\S]*?)```/m.exec(deployment)?.[1] ?? '')
+
+const all = [...Object.entries(variants), ['those of docs/deployment.md', documented] as const]
+
 const rendered = new Map<string, KubernetesObject[]>()
-if (!needsHelm) for (const [name, values] of Object.entries(variants)) rendered.set(name, renderChart(values))
+if (!needsHelm) for (const [name, values] of all) rendered.set(name, renderChart(values))
 
 t.test('helm lint finds nothing', { skip: needsHelm }, async (t) => {
-  for (const [name, values] of Object.entries(variants)) {
+  for (const [name, values] of all) {
     const { status, stdout, stderr } = helm(['lint', '--strict', chart], values)
     t.equal(status, 0, name, { stdout, stderr })
   }
