@@ -117,6 +117,12 @@ job={{ .Release.Name | quote }},namespace={{ .Release.Namespace | quote }}
 {{- fail "autoscaling and keda: the embedded engine has one pod and does not scale; use engine: distributed" }}
 {{- end }}
 {{- end }}
+{{- range $name := list "autoscaling" "keda" }}
+{{- $scaling := get $.Values $name }}
+{{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) }}
+{{- fail (printf "%s: minReplicas is more than maxReplicas" $name) }}
+{{- end }}
+{{- end }}
 {{- if lt (int .Values.terminationMarginSeconds) 2 }}
 {{- fail "terminationMarginSeconds: the service itself needs 2 seconds beyond its budgets" }}
 {{- end }}

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
 import {
@@ -9,6 +9,7 @@ import {
   ofKind,
   podTemplateOf,
   renderChart,
+  template,
   type Values
 } from './chart.ts'
 import { compile, problemOf } from './models.ts'
@@ -22,7 +23,7 @@ const documented: Values = parse(/^```yaml\n(engine: [\s\S]*?)```/m.exec(deploym
 const all = [...Object.entries(variants), ['those of docs/deployment.md', documented] as const]
 
 const rendered = new Map<string, KubernetesObject[]>()
-if (!needsHelm) for (const [name, values] of all) rendered.set(name, renderChart(values))
+for (const [name, values] of all) rendered.set(name, needsHelm ? [] : renderChart(values))
 
 t.test('helm lint finds nothing', { skip: needsHelm }, async (t) => {
   for (const [name, values] of all) {
@@ -32,7 +33,7 @@ t.test('helm lint finds nothing', { skip: needsHelm }, async (t) => {
 })
 
 for (const [name, objects] of rendered) {
-  t.test(`${name}: what is rendered is valid and belongs together`, async (t) => {
+  t.test(`${name}: what is rendered is valid and belongs together`, { skip: needsHelm }, async (t) => {
     for (const object of objects) t.equal(await problemOf(object), undefined, `${object.kind} is valid`)
     const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
     t.equal(new Set(names).size, names.length, 'no name is used twice', { names })
@@ -69,7 +70,7 @@ for (const [name, objects] of rendered) {
     t.equal(new Set(volumes).size, volumes.length, 'no volume is declared twice')
   })
 
-  t.test(`${name}: pods pass the restricted Pod Security Standard`, async (t) => {
+  t.test(`${name}: pods pass the restricted Pod Security Standard`, { skip: needsHelm }, async (t) => {
     const pods = [podTemplateOf(objects).spec, ...ofKind(objects, 'Pod').map(({ spec }) => spec)]
     for (const pod of pods) {
       t.notOk(pod.hostNetwork || pod.hostPID || pod.hostIPC)
@@ -88,6 +89,15 @@ for (const [name, objects] of rendered) {
     }
   })
 }
+
+t.test('the values that are rendered here reach every template', { skip: needsHelm }, async (t) => {
+  const printed = all.map(([, values]) => template(values).stdout).join('')
+  const templates = readdirSync(`${chart}/templates`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yaml') && name !== 'checks.yaml')
+    .map((name) => `# Source: lastcall/templates/${name}`)
+  t.ok(templates.length > 15)
+  for (const source of templates) t.ok(printed.includes(source), source)
+})
 
 t.test('no object has a field that its type does not know', { skip: needsHelm }, async (t) => {
   t.equal(compile([...rendered.values()].flat(), t.testdir({})), '')

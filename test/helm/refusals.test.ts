@@ -43,6 +43,10 @@ const refusals: Record<string, { values: Values; says: RegExp }> = {
     values: { terminationGracePeriodSeconds: 619 },
     says: /619 is less than the 620 seconds/
   },
+  'more pods at least than at most': {
+    values: { ...distributed, autoscaling: { enabled: true, minReplicas: 20 } },
+    says: /autoscaling: minReplicas is more than maxReplicas/
+  },
   'no margin': { values: { terminationMarginSeconds: 1 }, says: /the service itself needs 2 seconds/ },
   'a budget behind the back of the grace period': {
     values: { extraEnv: [{ name: 'GRACEFUL_SHUTDOWN_TIMEOUT', value: '9000' }] },

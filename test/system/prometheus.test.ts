@@ -126,7 +126,7 @@ t.test(
     await server.exited
     await prometheus.until('up == 0')
 
-    const known = new Set([...Object.keys(await prometheus.get('metadata')), 'up'])
+    const known = new Set([...Object.keys(await prometheus.get('metadata')), 'up', 'kube_pod_status_ready'])
     const isKnown = (name: string) => known.has(name) || known.has(name.replace(/_(bucket|sum|count)$/, ''))
     const namesIn = (expr: string) =>
       [...expr.replaceAll(/\{[^}]*\}|"[^"]*"/g, '{}').matchAll(/\b([a-z]\w*)(?=\{\})/g)].map(
