@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 # .ci/run tests with this version too.
 FROM node:24.21.0-trixie-slim AS base
 WORKDIR /app

@@ -16,7 +16,7 @@ export interface Sample {
 interface Options {
   /** A folder of its own. */
   dir: string
-  /** Addresses that are scraped each second. */
+  /** Addresses that are scraped four times a second. */
   targets: string[]
   /** The spec of a PrometheusRule. */
   rules?: object
@@ -25,7 +25,7 @@ interface Options {
 /** A real Prometheus on a free port, ended with the test, that scrapes a release called lastcall in the namespace tasks. */
 export async function startPrometheus(t: Test, { dir, targets, rules }: Options) {
   mkdirSync(dir)
-  const every = '1s'
+  const every = '250ms'
   if (rules) writeFileSync(join(dir, 'rules.yaml'), stringify(rules))
   const config = {
     global: { scrape_interval: every, scrape_timeout: every, evaluation_interval: every },
