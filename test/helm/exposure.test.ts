@@ -48,7 +48,7 @@ t.test(
       'nginx.org/proxy-buffering': 'False',
       'nginx.org/client-max-body-size': '10485760'
     })
-    t.match(annotations('haproxy'), { 'haproxy.org/timeout-server': '3600s' })
+    t.strictSame(annotations('haproxy'), { 'haproxy.org/timeout-server': '3600s' })
     t.equal(annotations(''), undefined)
     t.match(
       annotations('nginx', { annotations: { 'nginx.org/proxy-read-timeout': '60s' } }),
