@@ -1,5 +1,6 @@
 /** What of the chart follows from the settings of the service, and what of its README from the values' comments. */
 import { readFileSync } from 'node:fs'
+import type { TSchema } from '@sinclair/typebox'
 import { isMap, isScalar, parseDocument, type YAMLMap } from 'yaml'
 import { describeSettings, Settings } from '../src/config.ts'
 import { table } from './table.ts'
@@ -15,10 +16,14 @@ export const chartSettings = describeSettings().filter(
   ({ name, secret }) => !secret && !decidedElsewhere.includes(name)
 )
 
+const required: readonly string[] = Settings.required ?? []
+const isRequired = (name: string) => required.includes(name)
+
 /** values.yaml with the block of settings as it should be. */
 export function renderValues(): string {
   const settings = chartSettings.map(
-    ({ name, default: value, description }) => `  # -- ${description}\n  ${name}: ${JSON.stringify(value)}\n`
+    ({ name, default: value, description }) =>
+      `  # -- ${description}\n  ${name}: ${JSON.stringify(value ?? null)}\n`
   )
   // The block ends at an empty line: a closing comment would become one of the next value.
   return read('values.yaml').replace(
@@ -31,12 +36,15 @@ export function renderValues(): string {
 export function renderSchema(): string {
   const schema = JSON.parse(read('values.schema.json'))
   const properties = Object.fromEntries(
-    Object.entries(Settings.properties).filter(([key]) => chartSettings.some(({ name }) => name === key))
+    Object.entries<TSchema>(Settings.properties)
+      .filter(([key]) => chartSettings.some(({ name }) => name === key))
+      // What has no default is null where it is not set.
+      .map(([key, setting]) => [key, isRequired(key) ? setting : { anyOf: [setting, { type: 'null' }] }])
   )
   schema.properties.config = {
     type: 'object',
     additionalProperties: false,
-    required: Object.keys(properties),
+    required: Object.keys(properties).filter(isRequired),
     // Kubernetes has to know the port.
     properties: { ...properties, PORT: { ...properties.PORT, minimum: 1 } }
   }
