@@ -1,14 +1,23 @@
-/** Writes the tables that follow from the code into the Markdown files, between their markers. */
+/** Writes what follows from the code into the Markdown files, between their markers, and into the chart. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { statusCodes } from '../plugins/errors.ts'
 import { buildApp } from '../src/app.ts'
 import { describeSettings, readSettings } from '../src/config.ts'
 import { messages } from '../src/errors.ts'
+import { renderSchema, renderValues, renderValuesTable } from './render-chart.ts'
+import { table } from './table.ts'
 
 const root = new URL('../', import.meta.url)
 
+/** Files that are rendered as a whole; values.yaml first, for a table follows from it. */
+const files: Record<string, () => string> = {
+  'helm/values.yaml': renderValues,
+  'helm/values.schema.json': renderSchema
+}
+
 const renderers: Record<string, () => string | Promise<string>> = {
+  values: renderValuesTable,
   settings: () =>
     table(
       ['variable', 'default', 'meaning'],
@@ -43,10 +52,12 @@ const renderers: Record<string, () => string | Promise<string>> = {
   }
 }
 
-export const documents = ['README.md', 'docs/errors.md']
+export const documents = [...Object.keys(files), 'README.md', 'docs/errors.md', 'helm/README.md']
 
 /** The file's text as it should be. */
 export async function render(name: string): Promise<string> {
+  const whole = files[name]
+  if (whole) return whole()
   let text = readFileSync(new URL(name, root), 'utf8')
   for (const [key, renderer] of Object.entries(renderers)) {
     const block = new RegExp(`(<!-- ${key}: [^>]*-->\n)[^]*?(<!-- /${key} -->)`)
@@ -55,11 +66,6 @@ export async function render(name: string): Promise<string> {
     text = text.replace(block, (_, start: string, end: string) => `${start}${rendered}\n${end}`)
   }
   return text
-}
-
-function table(header: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

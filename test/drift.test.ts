@@ -3,7 +3,7 @@ import t from 'tap'
 import { documents, render } from '../scripts/render-docs.ts'
 
 for (const name of documents) {
-  t.test(`the tables in ${name} are what the code says (else: npm run docs)`, async (t) => {
+  t.test(`${name} is what the code says (else: npm run docs)`, async (t) => {
     t.equal(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'), await render(name))
   })
 }

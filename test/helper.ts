@@ -99,14 +99,22 @@ interface LogLine {
   [field: string]: unknown
 }
 
-/** The real program, not waited for. `logged` resolves with the first line, past or future, that passes. */
+/** The Node that runs the program: this one, or another version that CI names, such as the image's. */
+export const programNode = process.env.LASTCALL_NODE || process.execPath
+
+/** The real program, not waited for. */
 export function spawnServer(t: Test, env: Env = {}) {
   requireBuild()
-  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(program)], {
+  const child = spawn(programNode, [fileURLToPath(program)], {
     cwd: fileURLToPath(root),
     env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
+  return watchServer(t, child)
+}
+
+/** A process of the program. `logged` resolves with the first line, past or future, that passes. */
+export function watchServer(t: Test, child: ChildProcess) {
   const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
   t.teardown(async () => {
     child.kill('SIGKILL')
