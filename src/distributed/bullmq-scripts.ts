@@ -4,7 +4,7 @@ const load = createRequire(import.meta.url)
 
 /**
  * BullMQ's own Lua, as it is published in the package: it decides who runs what. Our scripts call it as functions, so that
- * its queue and our records change together (docs/adr/0006). The suite runs it whole; its version is pinned.
+ * its queue and our records change together (docs/adr/0005). The suite runs it whole; its version is pinned.
  */
 const files = {
   addPrioritizedJob: 'addPrioritizedJob-9',
