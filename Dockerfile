@@ -9,6 +9,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
+COPY scripts/build.mjs ./scripts/
 RUN npm run build
 
 FROM base AS dependencies
