@@ -17,8 +17,9 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   const types = await loadTaskTypes(config)
   for (const type of more) types.set(type.type, type)
 
+  const engine = await createEngine(config, log)
   const tasks = new TaskService({
-    engine: await createEngine(config, log),
+    engine,
     runner: new Runner({
       maxThreads: config.MAX_WORKERS,
       memoryLimitMiB: config.WORKER_MEMORY_LIMIT,
@@ -27,7 +28,8 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
     }),
     types,
     metrics: app.taskMetrics,
-    drainPending: config.DRAIN_PENDING === 'run' || isVolatile(config),
+    // What others will run is not waited for.
+    drainPending: !engine.shared && (config.DRAIN_PENDING === 'run' || isVolatile(config)),
     shutdownTimeoutMs: config.GRACEFUL_SHUTDOWN_TIMEOUT * 1000,
     acceptsTasks: () => shutdown.acceptsTasks(),
     log

@@ -64,7 +64,7 @@ export const Settings = Type.Object({
     enum: ['keep', 'run'],
     default: 'keep',
     description:
-      '`keep` leaves pending tasks to the next process; `run` runs them while draining. `sqlite::memory:` always runs them.'
+      '`keep` leaves pending tasks to the next process; `run` runs them while draining. `sqlite::memory:` always runs them, Redis never.'
   }),
   MAX_WORKERS: Type.Integer({
     default: 4,

@@ -7,8 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { needsCommand } from './helper.ts'
 
+// Or what speaks its protocol, such as valkey-server.
+const program = process.env.REDIS_SERVER ?? 'redis-server'
+
 /** Why a test that needs Redis is skipped, if it is. */
-export const needsRedis = (): string | false => needsCommand('redis-server')
+export const needsRedis = (): string | false => needsCommand(program)
 
 interface Teardown {
   teardown(handler: () => unknown): void
@@ -40,9 +43,9 @@ export async function startRedis(t: Teardown, args: readonly string[] = [], sent
     const all = sentinel
       ? [sentinel.file, '--sentinel', ...address, ...args]
       : [...address, '--save', '', ...args]
-    child = spawn('redis-server', all, { stdio: 'ignore' })
+    child = spawn(program, all, { stdio: 'ignore' })
     while (!(await answers(port))) {
-      if (child.exitCode !== null) throw new Error(`redis-server exited with ${child.exitCode}`)
+      if (child.exitCode !== null) throw new Error(`${program} exited with ${child.exitCode}`)
       await sleep(10)
     }
   }

@@ -44,6 +44,8 @@ worker_processes 1;
 events { worker_connections 4096; }
 http {
   access_log off;
+  # A reload closes clients' idle connections, and a request may be on its way in one. What is tested is the way to the pods.
+  keepalive_timeout 0;
   client_body_temp_path ${dir}/body;
   proxy_temp_path ${dir}/proxy;
   fastcgi_temp_path ${dir}/fastcgi;
