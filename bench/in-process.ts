@@ -13,7 +13,7 @@ export async function startInProcess(run: (input: unknown) => unknown) {
   const dir = mkdtempSync(`${data}in-process-`)
   const settings = readSettings({
     TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
-    MAX_WORKERS: '16',
+    MAX_WORKERS: '64',
     LOG_LEVEL: 'warn'
   })
   const shape = { type: 'inline', description: '', input: {}, isolation: 'inline' as const }

@@ -18,7 +18,7 @@ export interface Row {
   contenders: Contender[]
   /** Bars of our own figures, by metric, where there is nothing to divide by. */
   limits?: Record<string, Bar>
-  /** For rows whose set-up or single round takes long. */
+  /** For rows whose rounds take long, and start their own processes: none of them is for warming up. */
   rounds?: { quick: number; full: number }
 }
 
@@ -41,7 +41,7 @@ export async function measureRow(row: Row, rounds: number, seconds: number): Pro
   const samples: Sample[][] = row.contenders.map(() => [])
   try {
     for (const contender of row.contenders) running.push(await contender.setUp())
-    for (const { measure } of running) await measure(1)
+    if (!row.rounds) for (const { measure } of running) await measure(1)
     for (let round = 0; round < rounds; round++) {
       for (const [index, { measure }] of running.entries()) samples[index]?.push(await measure(seconds))
     }
@@ -51,7 +51,10 @@ export async function measureRow(row: Row, rounds: number, seconds: number): Pro
   const metrics = Object.keys(samples[0]?.[0] ?? {})
   return metrics.flatMap((metric) => {
     const ours = medianOf(samples[0], metric)
-    return row.contenders.map(({ name, bars }, index): Result => {
+    const others = row.contenders.filter((_, index) => samples[index]?.some((sample) => metric in sample))
+    return others.map((contender): Result => {
+      const { name, bars } = contender
+      const index = row.contenders.indexOf(contender)
       const values = (samples[index] ?? []).map((sample) => sample[metric] ?? Number.NaN)
       const median = medianOf(samples[index], metric)
       const ratio = index === 0 ? undefined : ours / median

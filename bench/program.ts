@@ -33,7 +33,7 @@ export function startLastcall(
     fill(join(dir, 'tasks.db'))
     return {
       HOST: '127.0.0.1',
-      LOG_LEVEL: 'warn',
+      LOG_LEVEL: 'error',
       TASKS_DIR: here('tasks'),
       TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
       GRACEFUL_SHUTDOWN_TIMEOUT: '0',

@@ -41,7 +41,7 @@ const rows: Row[] = [
   killRow,
   bomCoverageRow,
   ...(quick ? [] : [noOp, idleProbes, busyProbes]),
-  ...(quick ? scaleRows(50_000, 5_000) : scaleRows(1_000_000, 100_000))
+  ...(quick ? scaleRows(20_000, 2_000) : scaleRows(1_000_000, 100_000))
 ]
 const [rounds, seconds] = quick ? [3, 1] : [7, 5]
 

@@ -21,7 +21,9 @@ export function formatTable(results: readonly Result[]): string {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-const formatBar = (bar: Bar) => ('min' in bar ? `≥ ${bar.min}` : `≤ ${bar.max}`)
+const formatBar = (bar: Bar) => ('min' in bar ? `≥ ${round(bar.min)}` : `≤ ${round(bar.max)}`)
+
+const round = (value: number) => Number(value.toFixed(2))
 
 function formatNumber(value: number): string {
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')

@@ -14,7 +14,7 @@ const worker = new Worker(
     started.get(job.name)?.(performance.now())
     return null
   },
-  { connection: connect(), concurrency: 16 }
+  { connection: connect(), concurrency: inFlight }
 )
 worker.on('completed', (job) => completed.get(job.name)?.())
 const options = { removeOnComplete: { age: 600 } }

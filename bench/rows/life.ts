@@ -9,6 +9,7 @@ const lastcall: Contender = {
   name: 'lastcall',
   async setUp() {
     const { tasks, close } = await startInProcess(() => null)
+    const { signal } = new AbortController()
     return {
       async measure(seconds) {
         const until = performance.now() + seconds * 1000
@@ -16,7 +17,7 @@ const lastcall: Contender = {
         const loop = async () => {
           while (performance.now() < until) {
             const { taskId } = await tasks.startTask({ type: 'inline', input })
-            const events = await tasks.events(taskId, undefined, new AbortController().signal)
+            const events = await tasks.events(taskId, undefined, signal)
             // They end after the final one, which a reader sees when it is durable.
             if (events !== 'ended') for await (const _ of events);
             count++

@@ -20,6 +20,7 @@ function contender(name: string, start: () => Promise<Program>, bars: Record<str
 
 export const startStop: Row = {
   title: 'start and stop, idle',
+  rounds: { quick: 3, full: 9 },
   contenders: [
     contender('lastcall', () => startLastcall()),
     contender('Fastify and close-with-grace', () => startPeer('minimal'), {
