@@ -51,9 +51,10 @@ console.log(
 if (!hasRedis) console.log('redis-server is not installed: nothing is compared with BullMQ.\n')
 const results: Result[] = []
 for (const row of rows.filter(({ title, contenders }) => title.includes(only) && contenders.length > 0)) {
-  console.error(row.title)
   const itsRounds = row.rounds ? row.rounds[quick ? 'quick' : 'full'] : rounds
+  const startedAt = performance.now()
   results.push(...(await measureRow(row, itsRounds, seconds)))
+  console.error(`${row.title}: ${Math.round((performance.now() - startedAt) / 1000)} s`)
 }
 console.log(formatTable(results))
 
