@@ -43,7 +43,7 @@ const rows: Row[] = [
   ...(quick ? [] : [noOp, idleProbes, busyProbes]),
   ...(quick ? scaleRows(20_000, 2_000) : scaleRows(1_000_000, 100_000))
 ]
-const [rounds, seconds] = quick ? [3, 1] : [7, 5]
+const [rounds, seconds] = quick ? [3, 0.5] : [7, 5]
 
 console.log(
   `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${rounds} rounds of ${seconds} s\n`

@@ -40,14 +40,19 @@ function lastcall(tasks: number, everyMs: number): Contender {
     name: 'lastcall',
     async setUp() {
       const program = await startLastcall({ MAX_WORKERS: String(Math.min(tasks, 1024)) })
-      const connection = new Connection(program.port)
+      // Many, because a task alone is started by a commit of its own.
+      const open = Array.from({ length: 50 }, () => new Connection(program.port))
       let round = 0
       return {
         async measure(seconds) {
           const gate = join(program.dir, `gate-${round++}`)
           const input = { gate, ticks: (seconds * 1000) / everyMs, everyMs }
           const ids: string[] = []
-          while (ids.length < tasks) ids.push(await startTask(connection, 'ticker', input))
+          let left = tasks
+          const start = async (connection: Connection) => {
+            while (left-- > 0) ids.push(await startTask(connection, 'ticker', input))
+          }
+          await Promise.all(open.map(start))
           const paths = Array.from(
             { length: subscribers },
             (_, index) => `/api/tasks/${ids[index % tasks]}/stream`
@@ -55,7 +60,7 @@ function lastcall(tasks: number, everyMs: number): Contender {
           return fanOut(program, paths, () => writeFile(gate, ''))
         },
         async close() {
-          connection.close()
+          for (const connection of open) connection.close()
           return program.stop()
         }
       }

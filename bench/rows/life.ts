@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { startInProcess } from '../in-process.ts'
 import type { Contender, Row } from '../measure.ts'
 import { selfMeasured, withRedis } from '../peer.ts'
@@ -10,6 +11,7 @@ const lastcall: Contender = {
   async setUp() {
     const { tasks, close } = await startInProcess(() => null)
     const { signal } = new AbortController()
+    setMaxListeners(inFlight, signal)
     return {
       async measure(seconds) {
         const until = performance.now() + seconds * 1000
