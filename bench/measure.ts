@@ -1,9 +1,14 @@
 /** What one round of one contender gave: numbers by the name of what was measured. */
 export type Sample = Record<string, number>
 
+/** What our median divided by another's must be: `min` for rates, `max` for times, CPU and memory. */
+export type Bar = { min: number } | { max: number }
+
 /** Something that is set up once and measured in many rounds. */
 export interface Contender {
   name: string
+  /** Bars of our ratio to this contender, by metric. */
+  bars?: Record<string, Bar>
   setUp(): Promise<{ measure(seconds: number): Promise<Sample>; close(): Promise<unknown> }>
 }
 
@@ -11,6 +16,10 @@ export interface Contender {
 export interface Row {
   title: string
   contenders: Contender[]
+  /** Bars of our own figures, by metric, where there is nothing to divide by. */
+  limits?: Record<string, Bar>
+  /** For rows whose rounds take long, and start their own processes: none of them is for warming up. */
+  rounds?: { quick: number; full: number }
 }
 
 export interface Result {
@@ -22,14 +31,17 @@ export interface Result {
   max: number
   /** Our median divided by that of this contender. */
   ratio: number | undefined
+  bar: Bar | undefined
+  met: boolean | undefined
 }
 
 /** Measures the contenders of a row in alternating rounds, so that what else the machine does hits all of them. */
 export async function measureRow(row: Row, rounds: number, seconds: number): Promise<Result[]> {
-  const running = await Promise.all(row.contenders.map((contender) => contender.setUp()))
-  const samples: Sample[][] = running.map(() => [])
+  const running: Awaited<ReturnType<Contender['setUp']>>[] = []
+  const samples: Sample[][] = row.contenders.map(() => [])
   try {
-    for (const { measure } of running) await measure(1)
+    for (const contender of row.contenders) running.push(await contender.setUp())
+    if (!row.rounds) for (const { measure } of running) await measure(1)
     for (let round = 0; round < rounds; round++) {
       for (const [index, { measure }] of running.entries()) samples[index]?.push(await measure(seconds))
     }
@@ -39,9 +51,14 @@ export async function measureRow(row: Row, rounds: number, seconds: number): Pro
   const metrics = Object.keys(samples[0]?.[0] ?? {})
   return metrics.flatMap((metric) => {
     const ours = medianOf(samples[0], metric)
-    return row.contenders.map(({ name }, index) => {
+    const others = row.contenders.filter((_, index) => samples[index]?.some((sample) => metric in sample))
+    return others.map((contender): Result => {
+      const { name, bars } = contender
+      const index = row.contenders.indexOf(contender)
       const values = (samples[index] ?? []).map((sample) => sample[metric] ?? Number.NaN)
       const median = medianOf(samples[index], metric)
+      const ratio = index === 0 ? undefined : ours / median
+      const bar = index === 0 ? row.limits?.[metric] : bars?.[metric]
       return {
         title: row.title,
         metric,
@@ -49,10 +66,16 @@ export async function measureRow(row: Row, rounds: number, seconds: number): Pro
         median,
         min: Math.min(...values),
         max: Math.max(...values),
-        ratio: index === 0 ? undefined : ours / median
+        ratio,
+        bar,
+        met: bar && isMet(ratio ?? median, bar)
       }
     })
   })
+}
+
+function isMet(value: number, bar: Bar): boolean {
+  return 'min' in bar ? value >= bar.min : value <= bar.max
 }
 
 function medianOf(samples: Sample[] = [], metric: string): number {

@@ -16,23 +16,31 @@ export interface Program {
   readonly startMs: number
   /** Seconds of CPU time that the process has used so far, in all its threads. */
   cpuSeconds(): number
+  /** Memory that the process holds now, in MiB. */
+  memoryMiB(): number
   /** A folder that is removed with the process; on the disk that the repository is on, because /tmp may be memory. */
   readonly dir: string
   /** Milliseconds from SIGTERM to the exit. */
   stop(): Promise<number>
 }
 
-/** The built service, with the task types of the benchmarks. */
-export function startLastcall(env: Record<string, string> = {}): Promise<Program> {
-  return start(here('../dist/src/server.js'), (dir) => ({
-    HOST: '127.0.0.1',
-    LOG_LEVEL: 'warn',
-    TASKS_DIR: here('tasks'),
-    TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
-    GRACEFUL_SHUTDOWN_TIMEOUT: '0',
-    CANCEL_GRACE: '1',
-    ...env
-  }))
+/** The built service, with the task types of the benchmarks; `fill` may put a store into its folder first. */
+export function startLastcall(
+  env: Record<string, string> = {},
+  fill: (path: string) => void = () => {}
+): Promise<Program> {
+  return start(here('../dist/src/server.js'), (dir) => {
+    fill(join(dir, 'tasks.db'))
+    return {
+      HOST: '127.0.0.1',
+      LOG_LEVEL: 'error',
+      TASKS_DIR: here('tasks'),
+      TASK_STORE_URL: `sqlite:${join(dir, 'tasks.db')}`,
+      GRACEFUL_SHUTDOWN_TIMEOUT: '0',
+      CANCEL_GRACE: '1',
+      ...env
+    }
+  })
 }
 
 /** A program of the folder `peers`. */
@@ -69,6 +77,7 @@ async function start(script: string, envFor: (dir: string) => Record<string, str
     startMs,
     dir,
     cpuSeconds: () => cpuSeconds(child.pid ?? 0),
+    memoryMiB: () => memoryMiB(child.pid ?? 0),
     async stop() {
       const stoppedAt = performance.now()
       child.kill('SIGTERM')
@@ -78,7 +87,8 @@ async function start(script: string, envFor: (dir: string) => Record<string, str
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -101,4 +111,8 @@ function cpuSeconds(pid: number): number {
   const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
   const [utime = 0, stime = 0] = fields.split(' ').slice(11, 13).map(Number)
   return (utime + stime) / ticksPerSecond
+}
+
+function memoryMiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }

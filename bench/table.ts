@@ -1,15 +1,17 @@
-import type { Result } from './measure.ts'
+import type { Bar, Result } from './measure.ts'
 
 /** The results as a Markdown table that is readable as it is. */
 export function formatTable(results: readonly Result[]): string {
-  const head = ['what', 'measured', 'who', 'median', 'min – max', 'ours / theirs']
-  const rows = results.map(({ title, metric, contender, median, min, max, ratio }) => [
+  const head = ['what', 'measured', 'who', 'median', 'min – max', 'ours / theirs', 'bar', 'verdict']
+  const rows = results.map(({ title, metric, contender, median, min, max, ratio, bar, met }) => [
     title,
     metric,
     contender,
     formatNumber(median),
     `${formatNumber(min)} – ${formatNumber(max)}`,
-    ratio === undefined ? '' : ratio.toFixed(2)
+    ratio === undefined ? '' : ratio.toFixed(2),
+    bar ? formatBar(bar) : '',
+    met === undefined ? '' : met ? 'met' : 'NOT MET'
   ])
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0))
@@ -19,7 +21,11 @@ export function formatTable(results: readonly Result[]): string {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
+const formatBar = (bar: Bar) => ('min' in bar ? `≥ ${round(bar.min)}` : `≤ ${round(bar.max)}`)
+
+const round = (value: number) => Number(value.toFixed(2))
+
 function formatNumber(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString('en')
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')
   return value.toPrecision(3)
 }

@@ -9,7 +9,8 @@ const server = createServer((request, response) => {
   if (request.url === '/readyz') return response.end('ok')
   if (request.method === 'POST') {
     response.writeHead(202).end()
-    void tick(Number(request.url.split('/').pop()))
+    const [count, everyMs] = request.url.split('/').slice(2).map(Number)
+    void tick(count, everyMs)
     return
   }
   response.writeHead(200, {
@@ -23,11 +24,11 @@ const server = createServer((request, response) => {
   open.add(response)
 })
 
-async function tick(count) {
+async function tick(count, everyMs) {
   for (let n = 1; n <= count; n++) {
     for (const response of open)
       send(response, n + 1, 'progress_update', { value: n / count, text: `tick ${n}` })
-    await sleep(50)
+    await sleep(everyMs)
   }
   for (const response of open) {
     send(response, count + 2, 'task_completed', { ticks: count })

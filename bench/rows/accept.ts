@@ -1,7 +1,9 @@
 import { NewTask, TaskStarted } from '../../src/task.ts'
 import { Connection, postText, startTask } from '../connection.ts'
-import type { Contender, Row } from '../measure.ts'
+import type { Bar, Contender, Row } from '../measure.ts'
+import { withRedis } from '../peer.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
+import { startRedis } from '../redis.ts'
 
 const connections = 50
 const schemas = { SCHEMAS: JSON.stringify({ NewTask, TaskStarted }) }
@@ -10,9 +12,14 @@ const request = postText('/api/tasks', {
   input: { part: 'R1', quantity: 10, text: 'x'.repeat(100) }
 })
 
-function contender(name: string, start: () => Promise<Program>): Contender {
+export function acceptContender(
+  name: string,
+  start: () => Promise<Program>,
+  bars: Record<string, Bar> = {}
+): Contender {
   return {
     name,
+    bars,
     async setUp() {
       const program = await start()
       const open = Array.from({ length: connections }, () => new Connection(program.port))
@@ -44,22 +51,40 @@ function contender(name: string, start: () => Promise<Program>): Contender {
 }
 
 /** The only worker is held, so that what is accepted stays pending. */
-async function startHeld(): Promise<Program> {
-  const program = await startLastcall({
-    MAX_WORKERS: '1',
-    MAX_PENDING: '100000000',
-    STORE_SYNC: 'full'
-  })
+export async function startHeld(fill?: (path: string) => void): Promise<Program> {
+  const program = await startLastcall(
+    { MAX_WORKERS: '1', MAX_PENDING: '100000000', STORE_SYNC: 'full', TASK_RETENTION: '100000' },
+    fill
+  )
   const connection = new Connection(program.port)
   await startTask(connection, 'hold', {})
   connection.close()
   return program
 }
 
+async function startWithRedis(): Promise<Program> {
+  const redis = await startRedis()
+  const program = await startPeer('accept-bullmq', { ...schemas, REDIS_PORT: String(redis.port) })
+  return {
+    ...program,
+    async stop() {
+      const ms = await program.stop()
+      await redis.stop()
+      return ms
+    }
+  }
+}
+
 export const accept: Row = {
   title: 'accept a task, 50 connections',
   contenders: [
-    contender('lastcall, durable', startHeld),
-    contender('bare Fastify, stores nothing', () => startPeer('bare-accept', schemas))
+    acceptContender('lastcall, durable', () => startHeld()),
+    acceptContender('bare Fastify, stores nothing', () => startPeer('bare-accept', schemas), {
+      'accepted/s': { min: 0.8 },
+      'CPU µs each': { max: 1.3 }
+    }),
+    ...withRedis([
+      acceptContender('Fastify and BullMQ, everysec', startWithRedis, { 'accepted/s': { min: 2 } })
+    ])
   ]
 }

@@ -5,23 +5,22 @@ import type { Contender, Row, Sample } from '../measure.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 
 const subscribers = 1000
-const ticksPerSecond = 20
 
 /** Opens all streams, and when each has its first event lets the ticks begin. */
-async function fanOut(program: Program, path: string, begin: () => Promise<unknown>): Promise<Sample> {
+async function fanOut(program: Program, paths: string[], begin: () => Promise<unknown>): Promise<Sample> {
   let connected = 0
   let delivered = 0
   let allConnected = () => {}
   const ready = new Promise<void>((resolve) => {
     allConnected = resolve
   })
-  const ends = Array.from({ length: subscribers }, () => {
+  const ends = paths.map((path) => {
     let first = true
     return readStream(program.port, path, (count) => {
       delivered += count
       if (!first || count === 0) return
       first = false
-      if (++connected === subscribers) allConnected()
+      if (++connected === paths.length) allConnected()
     })
   })
   await ready
@@ -36,39 +35,55 @@ async function fanOut(program: Program, path: string, begin: () => Promise<unkno
   }
 }
 
-const lastcall: Contender = {
-  name: 'lastcall',
-  async setUp() {
-    const program = await startLastcall()
-    const connection = new Connection(program.port)
-    let round = 0
-    return {
-      async measure(seconds) {
-        const gate = join(program.dir, `gate-${round++}`)
-        const taskId = await startTask(connection, 'ticker', { gate, ticks: seconds * ticksPerSecond })
-        return fanOut(program, `/api/tasks/${taskId}/stream`, () => writeFile(gate, ''))
-      },
-      async close() {
-        connection.close()
-        return program.stop()
+function lastcall(tasks: number, everyMs: number): Contender {
+  return {
+    name: 'lastcall',
+    async setUp() {
+      const program = await startLastcall({ MAX_WORKERS: String(Math.min(tasks, 1024)) })
+      // Many, because a task alone is started by a commit of its own.
+      const open = Array.from({ length: 50 }, () => new Connection(program.port))
+      let round = 0
+      return {
+        async measure(seconds) {
+          const gate = join(program.dir, `gate-${round++}`)
+          const input = { gate, ticks: (seconds * 1000) / everyMs, everyMs }
+          const ids: string[] = []
+          let left = tasks
+          const start = async (connection: Connection) => {
+            while (left-- > 0) ids.push(await startTask(connection, 'ticker', input))
+          }
+          await Promise.all(open.map(start))
+          const paths = Array.from(
+            { length: subscribers },
+            (_, index) => `/api/tasks/${ids[index % tasks]}/stream`
+          )
+          return fanOut(program, paths, () => writeFile(gate, ''))
+        },
+        async close() {
+          for (const connection of open) connection.close()
+          return program.stop()
+        }
       }
     }
   }
 }
 
-const raw: Contender = {
-  name: 'node:http, raw writes',
-  async setUp() {
-    const program = await startPeer('raw-sse')
-    const connection = new Connection(program.port)
-    return {
-      measure: (seconds) =>
-        fanOut(program, '/stream', () =>
-          connection.request(postText(`/tick/${seconds * ticksPerSecond}`, {}))
-        ),
-      async close() {
-        connection.close()
-        return program.stop()
+function raw(everyMs: number): Contender {
+  return {
+    name: 'node:http, raw writes',
+    bars: { 'CPU s per 100,000': { max: 1.3 } },
+    async setUp() {
+      const program = await startPeer('raw-sse')
+      const connection = new Connection(program.port)
+      return {
+        measure: (seconds) =>
+          fanOut(program, Array<string>(subscribers).fill('/stream'), () =>
+            connection.request(postText(`/tick/${(seconds * 1000) / everyMs}/${everyMs}`, {}))
+          ),
+        async close() {
+          connection.close()
+          return program.stop()
+        }
       }
     }
   }
@@ -76,5 +91,11 @@ const raw: Contender = {
 
 export const fanOutRow: Row = {
   title: 'a task with 1,000 subscribers, 20 events/s',
-  contenders: [lastcall, raw]
+  contenders: [lastcall(1, 50), raw(50)]
+}
+
+/** Ours also stores what each of them tells, 2,000 events a second; the peer has nothing to store. */
+export const manyTasksRow: Row = {
+  title: '1,000 tasks with 1 subscriber each, 2 events/s',
+  contenders: [lastcall(1000, 500), raw(500)]
 }

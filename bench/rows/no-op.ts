@@ -10,7 +10,7 @@ const tasksPerSecond = 1000
 type RunTasks = (program: Program, open: readonly Connection[], count: number) => Promise<void>
 
 /** All are posted; when the last one has ended, all have, because they are run in order. */
-function postAll(type: string): RunTasks {
+export function postAll(type: string): RunTasks {
   return async (_program, open, count) => {
     let left = count
     const post = async (connection: Connection) => {
@@ -41,11 +41,16 @@ async function isCompleted(connection: Connection, taskId: string): Promise<bool
   return body.includes('"status":"completed"')
 }
 
-function contender(name: string, run: RunTasks): Contender {
+export function contender(
+  name: string,
+  run: RunTasks,
+  env: Record<string, string> = {},
+  fill?: (path: string) => void
+): Contender {
   return {
     name: `lastcall, ${name}`,
     async setUp() {
-      const program = await startLastcall({ MAX_PENDING: '100000000' })
+      const program = await startLastcall({ MAX_PENDING: '100000000', ...env }, fill)
       const open = Array.from({ length: connections }, () => new Connection(program.port))
       return {
         async measure(seconds) {

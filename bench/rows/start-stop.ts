@@ -1,14 +1,16 @@
-import type { Contender, Row } from '../measure.ts'
+import type { Bar, Contender, Row } from '../measure.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 
-function contender(name: string, start: () => Promise<Program>): Contender {
+function contender(name: string, start: () => Promise<Program>, bars: Record<string, Bar> = {}): Contender {
   return {
     name,
+    bars,
     async setUp() {
       return {
         async measure() {
           const program = await start()
-          return { 'spawn to ready, ms': program.startMs, 'SIGTERM to exit, ms': await program.stop() }
+          const sample = { 'spawn to ready, ms': program.startMs, 'idle MiB': program.memoryMiB() }
+          return { ...sample, 'SIGTERM to exit, ms': await program.stop() }
         },
         close: async () => {}
       }
@@ -18,8 +20,13 @@ function contender(name: string, start: () => Promise<Program>): Contender {
 
 export const startStop: Row = {
   title: 'start and stop, idle',
+  rounds: { quick: 3, full: 9 },
   contenders: [
     contender('lastcall', () => startLastcall()),
-    contender('Fastify and close-with-grace', () => startPeer('minimal'))
+    contender('Fastify and close-with-grace', () => startPeer('minimal'), {
+      'spawn to ready, ms': { max: 1.6 },
+      'idle MiB': { max: 1.5 },
+      'SIGTERM to exit, ms': { max: 2 }
+    })
   ]
 }

@@ -6,11 +6,11 @@ export default {
   description: 'Once a file is there, reports progress as often as it may.',
   input: {},
   isolation: 'inline',
-  async run({ gate, ticks }, { progress }) {
+  async run({ gate, ticks, everyMs = 50 }, { progress }) {
     while (!(await isThere(gate))) await sleep(20)
     for (let n = 1; n <= ticks; n++) {
       progress(n / ticks, `tick ${n}`)
-      await sleep(50)
+      await sleep(everyMs)
     }
     return { ticks }
   }

@@ -37,7 +37,7 @@ const readLimit = 100
 const maxSweepEveryMs = 5_000
 const minSweepEveryMs = 100
 // The longest that one slice of a sweep may hold up the event loop.
-const sweepSliceMs = 5
+const sweepSliceMs = 3
 const retryMs = 500
 
 /** One SQLite file that only this process uses. The store is the queue: tasks are claimed where they are kept. */
@@ -156,11 +156,12 @@ export class EmbeddedEngine implements Engine {
     const id = after !== undefined && /^\d{1,15}$/.test(after) ? Number(after) : 0
     if (isFinished(task.status) && id === task.last_event) return 'ended'
     return this.#feeds.follow(taskId, id <= task.last_event ? id : 0, signal, (position) => {
-      // Looked up again: it may have been removed while the reader was slow.
-      const now = this.#read((store) => store.position(taskId))
-      if (!now) return undefined
-      const events = this.#read((store) => store.eventsAfter(now.seq, position, readLimit))
-      if (events.length === 0 && isFinished(now.status)) return undefined
+      const events = this.#read((store) => store.eventsAfter(task.seq, position, readLimit))
+      if (events.length === 0) {
+        // Looked up again: it may have ended or been removed while the reader was slow.
+        const now = this.#read((store) => store.position(taskId))
+        if (!now || isFinished(now.status)) return undefined
+      }
       return events.map((event) => toEvent(taskId, event))
     })
   }

@@ -1,0 +1,24 @@
+import { closeDatabase, openDatabase } from '../src/embedded/database.ts'
+
+/** Puts a store there that has seen many tasks: finished no-ops, and tasks of the type `hold` that wait. */
+export function fillStore(path: string, finished: number, pending: number): void {
+  const db = openDatabase(path, 'normal')
+  const now = Date.now()
+  const count = finished + pending
+  db.exec(`
+    BEGIN;
+    CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) SELECT i FROM n;
+    INSERT INTO tasks (seq, task_id, type, status, priority, attempt, last_event, created_at, ready_at, started_at, ended_at)
+      SELECT i, printf('%08x-%04x-7000-8000-%012x', i / 1000, i % 1000, i), 'no-op-inline', 'completed', 0, 1, 2, ${now}, ${now}, ${now}, ${now}
+      FROM n WHERE i <= ${finished};
+    INSERT INTO events SELECT i, 1, 'task_started', ${now}, '{"attempt":1}' FROM n WHERE i <= ${finished};
+    INSERT INTO events SELECT i, 2, 'task_completed', ${now}, 'null' FROM n WHERE i <= ${finished};
+    INSERT INTO tasks (seq, task_id, type, status, priority, created_at, ready_at)
+      SELECT i, printf('%08x-%04x-7000-8000-%012x', i / 1000, i % 1000, i), 'hold', 'pending', 0, ${now}, ${now}
+      FROM n WHERE i > ${finished};
+    INSERT INTO inputs SELECT i, '{}' FROM n WHERE i > ${finished};
+    DROP TABLE n;
+    COMMIT;
+  `)
+  closeDatabase(db)
+}

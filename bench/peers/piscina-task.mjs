@@ -1,0 +1,4 @@
+export default function run({ spin }) {
+  while (spin);
+  return null
+}
