@@ -47,6 +47,8 @@ export class Attempts {
   /** Slots that claims under way may fill. */
   #reserved = 0
   #wake = () => {}
+  /** Whether Redis may have given this process tasks that it has not heard of. */
+  #inDoubt = false
   #confirming = false
   #heardAt = Number.NEGATIVE_INFINITY
   #inTouchSince = 0
@@ -112,14 +114,30 @@ export class Attempts {
   /** Makes a script claim tasks for slots that are reserved meanwhile, and begins them. */
   async #claim<T extends { claims: Claims }>(count: number, run: () => Promise<T>): Promise<T> {
     this.#reserved += count
-    const answer = run().finally(() => {
-      this.#reserved -= count
-    })
+    const answer = run()
+      .catch((error) => {
+        this.#inDoubt = true
+        throw error
+      })
+      .finally(() => {
+        this.#reserved -= count
+      })
     this.#track(answer)
     const result = await answer
     for (const task of result.claims.started) this.#begin(task)
     for (const lost of result.claims.lost) this.#track(this.#judge(lost, this.#options.owner))
     return result
+  }
+
+  /** Begins what was claimed by a script whose answer got lost. */
+  async #recall(): Promise<void> {
+    const { records, owner, log } = this.#options
+    const { started } = await records.recall(owner, [...this.#running.keys()])
+    this.#inDoubt = false
+    for (const task of started) {
+      log.warn({ taskId: task.taskId, type: task.type }, 'a claim whose answer got lost is taken up')
+      this.#begin(task)
+    }
   }
 
   /** `stop` waits for it. */
@@ -131,6 +149,8 @@ export class Attempts {
 
   #begin(task: Started): void {
     const earlier = this.#running.get(task.taskId)
+    // Its answer came after all.
+    if (earlier?.task.attempt === task.attempt) return
     if (earlier) {
       // This process was away, lost the task, and has been given it again before it knew.
       earlier.abort.abort('lost')
@@ -194,15 +214,13 @@ export class Attempts {
   async #settle(running: Running, outcome: Outcome): Promise<void> {
     const { records, owner } = this.#options
     const { task } = running
-    let tries = 0
     await this.#persist(running, async () => {
-      tries++
       if (running.latest?.unsaid)
         await records.progress(task.taskId, task.attempt, owner, running.latest.data)
       // With the slot that this task leaves.
       const count = this.#claiming ? this.#free + 1 : 0
       await this.#claim(count, async () => {
-        const settled = await this.#write(task, outcome, count, tries > 1)
+        const settled = await this.#write(task, outcome, count)
         this.#running.delete(task.taskId)
         return settled
       })
@@ -211,14 +229,14 @@ export class Attempts {
   }
 
   /** Writes what becomes of an attempt of this process, and tells the host. */
-  async #write(task: Started, outcome: Outcome, claim: number, again = false): Promise<Settled> {
+  async #write(task: Started, outcome: Outcome, claim: number): Promise<Settled> {
     const { records, owner, host, log } = this.#options
     const { taskId, type, attempt, startedAt } = task
     const settled = await records.settle(task, owner, claim, outcome)
     if (settled.status !== 'refused') {
       host.settled({ taskId, type, startedAt, endedAt: settled.endedAt }, written(outcome, settled.status))
-    } else if (again && settled.now.status === outcome.status && settled.now.attempt === attempt) {
-      // The answer to an earlier try got lost, its effect did not.
+    } else if (settled.now.status === outcome.status && settled.now.attempt === attempt) {
+      // Written already: an answer got lost, its effect did not.
       host.settled({ taskId, type, startedAt, endedAt: Date.now() }, outcome)
     } else {
       log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
@@ -251,6 +269,7 @@ export class Attempts {
     const tasks = [...this.#running.values()].map(({ task }) => task)
     try {
       if (connection.troubled) await connection.probe()
+      if (this.#inDoubt) await this.#recall()
       for (const { taskId, attempt, cause } of await records.confirm(owner, tasks)) {
         const running = this.#running.get(taskId)
         if (running?.task.attempt === attempt) running.abort.abort(cause)

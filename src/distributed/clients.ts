@@ -18,11 +18,13 @@ const common = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
 } satisfies Options
 
-/** For commands that somebody waits for: they fail at once while there is no Redis, and are never sent twice. */
+/**
+ * For commands that somebody waits for: they fail at once while there is no Redis. One that was under way when the connection
+ * broke is sent again, and so may be done twice. (Without autoResendUnfulfilledCommands ioredis 6.0.0 never settles it.)
+ */
 export const forRequests = (url: string): Client =>
   connect(url, {
     enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
     enableAutoPipelining: true,
     // Half-open connections: the process has a command under way several times a second.
     socketTimeout: 5_000
@@ -31,9 +33,9 @@ export const forRequests = (url: string): Client =>
 /** For what can wait until Redis is back. */
 export const forPatience = (url: string): Client => connect(url, {})
 
-/** For commands that block for so long at most, and fail when the connection does. */
+/** For commands that block for so long at most. */
 export const forBlocking = (url: string, blockMs: number): Client =>
-  connect(url, { autoResendUnfulfilledCommands: false, socketTimeout: blockMs + 2_000 })
+  connect(url, { socketTimeout: blockMs + 2_000 })
 
 /**
  * `redis://host`, and with TLS `rediss://host`, is one Redis; `redis://sentinel?sentinel=name` asks a Sentinel for its

@@ -84,6 +84,11 @@ export class Records {
     return toClaims(await this.#connection.run('claim', owner, count))
   }
 
+  /** What this owner has claimed without having heard of it, because an answer got lost. */
+  async recall(owner: string, known: readonly string[]): Promise<Claims> {
+    return toClaims(await this.#connection.run('recall', owner, ...known))
+  }
+
   /**
    * Ends an attempt of this owner, and claims so many tasks in the same script. An empty owner ends the attempt of a lost
    * one, whose job BullMQ has put back.

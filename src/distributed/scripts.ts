@@ -108,6 +108,15 @@ local function removeJob(id, owner, t)
   )
 end
 
+-- A task to be run, as \`records.ts\` reads it.
+local function started(id, type, attempt, failures, requeues, t, waited, fields)
+  local input, state = 'null', false
+  for n = 1, #fields, 2 do
+    if fields[n] == 'data' then input = fields[n + 1] elseif fields[n] == 'state' then state = fields[n + 1] end
+  end
+  return { 'run', id, type, attempt, failures, requeues, string.format('%d', t), waited, input, state }
+end
+
 -- What the owner has to do with a job: run its task, or judge it, because whoever ran it is lost. Nothing if it has ended.
 local function begin(id, fields, owner, t)
   local key = p .. 'task:' .. id
@@ -121,11 +130,7 @@ local function begin(id, fields, owner, t)
   call('HSET', key, 'status', 'running', 'attempt', attempt, 'started', t, 'owner', owner)
   if attempt > 1 then call('HDEL', key, 'progress') end
   append(id, 'task_started', '{"attempt":' .. attempt .. '}')
-  local input, state = 'null', false
-  for n = 1, #fields, 2 do
-    if fields[n] == 'data' then input = fields[n + 1] elseif fields[n] == 'state' then state = fields[n + 1] end
-  end
-  return { 'run', id, r[2], attempt, r[4], r[5], string.format('%d', t), math.max(0, t - r[6]), input, state }
+  return started(id, r[2], attempt, r[4], r[5], t, math.max(0, t - r[6]), fields)
 end
 
 -- At most so many claims, and in how many milliseconds the next delayed task is due, if that is all there is.
@@ -157,8 +162,10 @@ export const scripts = {
 local id, type, priority, input, maxPending, idempotencyKey, fingerprint = unpack(ARGV)
 if idempotencyKey ~= '' then
   local used = call('GET', p .. 'key:' .. idempotencyKey)
-  if used then return { 'used', used } end
+  if used and string.sub(used, 1, #id) ~= id then return { 'used', used } end
 end
+-- Done already, and sent again because the connection broke.
+if call('EXISTS', p .. 'task:' .. id) == 1 then return { 'accepted' } end
 local pending = call('ZCARD', q .. 'prioritized') + call('ZCARD', q .. 'delayed')
 if pending >= tonumber(maxPending) then return { 'full', pending } end
 local t = clock()
@@ -185,6 +192,23 @@ return { 'accepted' }
     ['moveToActive', 'moveToFinished'],
     claiming,
     'return claim(ARGV[1], tonumber(ARGV[2]), clock())'
+  ),
+
+  recall: script(
+    ['moveToActive', 'moveToFinished'],
+    claiming,
+    `
+local owner, known, claims = ARGV[1], {}, {}
+for n = 2, #ARGV do known[ARGV[n]] = true end
+for _, id in ipairs(call('LRANGE', q .. 'active', 0, -1)) do
+  local r = call('HMGET', p .. 'task:' .. id, 'status', 'owner', 'type', 'attempt', 'failures', 'requeues', 'started', 'ready')
+  if r[1] == 'running' and r[2] == owner and not known[id] and held(id, r[4], owner) then
+    local waited = math.max(0, r[7] - r[8])
+    claims[#claims + 1] = started(id, r[3], r[4], r[5], r[6], r[7], waited, call('HGETALL', q .. id))
+  end
+end
+return { claims, 0 }
+`
   ),
 
   settle: script(
