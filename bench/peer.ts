@@ -7,7 +7,7 @@ import { hasRedis, startRedis } from './redis.ts'
 /** A program of the folder `peers` that measures itself: it gets `{ seconds, …question }` and answers with a sample. */
 export function selfMeasured(
   name: string,
-  { program, question, bars }: { program: string; question: object; bars: Contender['bars'] }
+  { program, question, bars }: { program: string; question: object; bars?: Contender['bars'] }
 ): Contender {
   return {
     name,

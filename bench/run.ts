@@ -6,6 +6,7 @@ import { measureRow, type Result, type Row } from './measure.ts'
 import { hasRedis } from './redis.ts'
 import { accept } from './rows/accept.ts'
 import { bomCoverageRow } from './rows/bom-coverage.ts'
+import { distributedRows } from './rows/distributed.ts'
 import { fanOutRow, manyTasksRow } from './rows/fan-out.ts'
 import { leaveRow } from './rows/leave.ts'
 import { lifeRow } from './rows/life.ts'
@@ -40,6 +41,7 @@ const rows: Row[] = [
   leaveRow,
   killRow,
   bomCoverageRow,
+  ...distributedRows,
   ...(quick ? [] : [noOp, idleProbes, busyProbes]),
   ...(quick ? scaleRows(20_000, 2_000) : scaleRows(1_000_000, 100_000))
 ]

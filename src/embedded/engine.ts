@@ -79,7 +79,7 @@ export class EmbeddedEngine implements Engine {
     })
     this.#log.info({ pending: this.#pending, interrupted: interrupted.length }, 'task store opened')
     const sweepEveryMs = Math.min(maxSweepEveryMs, Math.max(minSweepEveryMs, this.#options.retentionMs))
-    this.#sweepTimer = setInterval(() => void this.#sweep(), sweepEveryMs).unref()
+    this.#sweepTimer = setTimeout(() => void this.#sweep(sweepEveryMs), sweepEveryMs).unref()
     this.#armDelay()
   }
 
@@ -196,7 +196,7 @@ export class EmbeddedEngine implements Engine {
     if (!this.#open) return
     const { store, turn } = this.#open
     this.#claiming = false
-    clearInterval(this.#sweepTimer)
+    clearTimeout(this.#sweepTimer)
     clearTimeout(this.#delayTimer)
     clearTimeout(this.#retryTimer)
     // What this turn has still to write.
@@ -362,22 +362,27 @@ export class EmbeddedEngine implements Engine {
     this.#delayTimer = setTimeout(() => void release(), Math.max(0, at - Date.now()))
   }
 
-  /** Removes what was kept long enough, in slices of one turn. */
-  async #sweep(): Promise<void> {
+  /** Removes what was kept long enough, in slices of one turn; then waits. Never two at once: their slices would add up. */
+  async #sweep(everyMs: number): Promise<void> {
+    while (this.#open && (await this.#sweepSlice()) > 0);
+    if (!this.#open) return
+    this.#sweepTimer = setTimeout(() => void this.#sweep(everyMs), everyMs).unref()
+  }
+
+  async #sweepSlice(): Promise<number> {
     const { store, turn } = this.#opened()
-    const removed = await turn
-      .write(() => {
-        const end = performance.now() + sweepSliceMs
-        const rows = store.endedBefore(Date.now() - this.#options.retentionMs, 500)
-        let count = 0
-        while (count < rows.length && performance.now() < end) {
-          const row = rows[count++]
-          if (row) this.#delete(row)
-        }
-        return count
-      })
-      .catch(() => 0)
-    if (removed > 0 && this.#open) await this.#sweep()
+    const slice = turn.write(() => {
+      const end = performance.now() + sweepSliceMs
+      const rows = store.endedBefore(Date.now() - this.#options.retentionMs, 500)
+      let count = 0
+      while (count < rows.length && performance.now() < end) {
+        const row = rows[count++]
+        if (row) this.#delete(row)
+      }
+      return count
+    })
+    // A store that fails is logged where it fails; the next sweep tries again.
+    return slice.catch(() => 0)
   }
 }
 
