@@ -9,16 +9,17 @@ const tasksPerSecond = 1000
 /** Runs so many tasks; resolves when all have ended. */
 type RunTasks = (program: Program, open: readonly Connection[], count: number) => Promise<void>
 
-/** All are posted; when the last one has ended, all have, because they are run in order. */
+/** All are posted; when the last one has ended, all have, because they are run in order. One connection asks for it. */
 export function postAll(type: string): RunTasks {
   return async (_program, open, count) => {
     let left = count
+    let last = ''
     const post = async (connection: Connection) => {
-      let taskId = ''
-      while (left-- > 0) taskId = await startTask(connection, type, {})
-      while (taskId !== '' && !(await isCompleted(connection, taskId))) await sleep(20)
+      while (left-- > 0) last = await startTask(connection, type, {})
     }
     await Promise.all(open.map(post))
+    const [connection] = open
+    while (connection && !(await isCompleted(connection, last))) await sleep(5)
   }
 }
 
