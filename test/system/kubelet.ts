@@ -5,6 +5,7 @@ import type { Pod } from './pods.ts'
 export interface PodBudgets {
   preStopMs: number
   terminationGracePeriodMs: number
+  readinessPath: string
   readinessPeriodMs: number
   /** From the deletion of a pod until the load balancer sends it nothing more. */
   endpointDelayMs: number
@@ -43,7 +44,8 @@ export class Kubelet {
   /** Starts a pod, and sends it requests when it is ready. */
   async create(): Promise<Pod> {
     const pod = await this.#start()
-    while ((await fetch(`${pod.url}/readyz`)).status !== 200) await sleep(this.#budgets.readinessPeriodMs)
+    const { readinessPath, readinessPeriodMs } = this.#budgets
+    while ((await fetch(pod.url + readinessPath)).status !== 200) await sleep(readinessPeriodMs)
     await this.#setEndpoints([...this.#endpoints, pod])
     return pod
   }
@@ -75,6 +77,16 @@ export class Kubelet {
     for (const old of [...this.#endpoints]) {
       await this.create()
       departures.push(await this.delete(old))
+    }
+    return departures
+  }
+
+  /** Replaces every pod, as a StatefulSet does: the next one is started when the old one is gone. */
+  async recreate(): Promise<Departure[]> {
+    const departures: Departure[] = []
+    for (const old of [...this.#endpoints]) {
+      departures.push(await this.delete(old))
+      await this.create()
     }
     return departures
   }
