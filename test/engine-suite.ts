@@ -530,6 +530,24 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     t.equal((await attempt(1)).claim.taskId, waiting)
   })
 
+  t.test('what is being claimed when an engine is told to stop is not lost', async (t) => {
+    const { engine, submit, attempts, restart } = await start(t)
+    engine.setClaiming(false)
+    const taskId = await submit()
+
+    engine.setClaiming(true)
+    await Promise.resolve()
+    await Promise.resolve()
+    engine.setClaiming(false)
+    const next = await restart({ status: 'failed', error: { code: 'TASK_INTERRUPTED', message: 'lost' } })
+
+    t.equal(attempts.length, 0)
+    const { claim, settle } = await next.attempt(0)
+    t.equal(claim.taskId, taskId)
+    settle(completed())
+    t.strictSame(await next.outcomes(taskId), [completed()])
+  })
+
   t.test('pending tasks outlive a restart, in order, with their keys, checkpoints and events', async (t) => {
     const { submit, attempt, restart, engine } = await start(t, { maxRunning: 1 })
     const first = await submit({ idempotency: { key: 'k', fingerprint: 'f' } })

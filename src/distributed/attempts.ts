@@ -77,9 +77,14 @@ export class Attempts {
     this.#stopped = true
     this.#wake()
     clearInterval(this.#confirmTimer)
-    // A claim that was under way is put back, and another process is woken in place of this one.
-    const { queue } = this.#options
-    await within(stopWithinMs, Promise.allSettled([...this.#claims, queue.pass()]))
+    // Another process is woken in place of this one.
+    const passed = this.#options.queue.pass().catch(() => {})
+    await within(stopWithinMs, Promise.all([passed, this.#claimsAreOver()]))
+  }
+
+  /** A claim that was under way is put back, which takes one more command. */
+  async #claimsAreOver(): Promise<void> {
+    while (this.#claims.size > 0) await Promise.allSettled([...this.#claims])
   }
 
   get #free(): number {
