@@ -1,5 +1,6 @@
 import { Queue as BullmqQueue, Worker } from 'bullmq'
 import type { Log } from '../log.ts'
+import { within } from '../shutdown.ts'
 import type { Connection } from './connection.ts'
 import { lockMs, queueName } from './scripts.ts'
 
@@ -66,9 +67,9 @@ export class Queue {
   async close(): Promise<void> {
     const closing = Promise.all([this.#worker.close(true), this.#queue.close()])
     // Without a Redis it may never settle.
-    await Promise.race([
-      closing.catch(() => {}),
-      new Promise((resolve) => setTimeout(resolve, stopWithinMs).unref())
-    ])
+    await within(
+      stopWithinMs,
+      closing.catch(() => {})
+    )
   }
 }
