@@ -33,6 +33,8 @@ export interface Claim {
   readonly waitedMs: number
   /** JSON text of the last checkpoint. */
   readonly restored: string | undefined
+  /** Resolves when a power loss cannot undo the start any more, which survives the process from the beginning. */
+  readonly durable: Promise<void> | undefined
   /** Aborted when the client cancels it (`client`) or another process has taken the task over (`lost`). */
   readonly signal: AbortSignal
   /** Appends a progress event, unless the attempt is over. */
@@ -54,11 +56,13 @@ export interface EngineHost {
   run(claim: Claim): Promise<Outcome>
   /** Decides about a task whose process died while it ran. */
   lost(task: { type: string; requeues: number }): Outcome
+  /** A slot is free because its outcome survives the process; `settled` may be yet to come, and implies it. */
+  freed(taskId: string): void
   /** An outcome is durable; `startedAt` is missing if the task never ran, all times are epoch milliseconds. */
   settled(task: { taskId: string; type: string; startedAt?: number; endedAt: number }, outcome: Outcome): void
   /** An attempt is over without an outcome of its own: another process has its task. */
   dropped(taskId: string): void
-  /** A transaction took this long. */
+  /** A transaction was durable after so many seconds. */
   committed(seconds: number): void
 }
 

@@ -71,7 +71,7 @@ export function toRecord(row: StoredTask): TaskRecord {
 export const encodeCursor = (seq: number) => Buffer.from(`seq:${seq}`).toString('base64url')
 
 export function decodeCursor(cursor: string): number {
-  const seq = Number(/^seq:(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1])
+  const seq = Number(/^seq:(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1])
   // Decoding overlooks what does not belong to base64.
   if (Number.isNaN(seq) || encodeCursor(seq) !== cursor) throw new TaskError('CURSOR_INVALID')
   return seq

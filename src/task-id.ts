@@ -1,7 +1,34 @@
 import { randomUUID } from 'node:crypto'
 
-/** A new UUIDv7: ordered by time, so that the index of a store grows at its end. Node makes v4 alone, from a pool. */
+// Positions count from here; they are safe integers until 2089.
+const epoch = Date.UTC(2020, 0)
+const perMs = 4096
+const form = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** The position of a new task behind the last one, in the order of time even if the clock is set back. */
+export function nextPosition(last: number): number {
+  return Math.max(last + 1, (Date.now() - epoch) * perMs)
+}
+
+/**
+ * A UUIDv7 for a position: its first 60 bits are a time in milliseconds and a counter (RFC 9562, 6.2), the others are
+ * random. Node makes v4 alone, from a pool.
+ */
+export function taskIdAt(position: number): string {
+  const time = (Math.floor(position / perMs) + epoch).toString(16).padStart(12, '0')
+  const counter = (position % perMs).toString(16).padStart(3, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}${randomUUID().slice(18)}`
+}
+
+/** The position that an id was made for, or undefined for what is not such an id. */
+export function positionOf(taskId: string): number | undefined {
+  const [, high, low, counter] = form.exec(taskId) ?? []
+  if (counter === undefined) return undefined
+  const position = (Number.parseInt(`${high}${low}`, 16) - epoch) * perMs + Number.parseInt(counter, 16)
+  return Number.isSafeInteger(position) && position > 0 ? position : undefined
+}
+
+/** An id for a store without positions: shared by many processes, it is random behind the time. */
 export function newTaskId(): string {
-  const time = Date.now().toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+  return taskIdAt((Date.now() - epoch) * perMs + Math.floor(Math.random() * perMs))
 }

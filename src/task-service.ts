@@ -23,6 +23,11 @@ export interface TaskServiceOptions {
   log: Log
 }
 
+interface Held {
+  run: Run | undefined
+  type: LoadedTaskType | undefined
+}
+
 /** The rules of the task service, over any engine. Errors are TaskErrors. */
 export class TaskService implements DrainParticipant {
   readonly #options: TaskServiceOptions
@@ -30,8 +35,10 @@ export class TaskService implements DrainParticipant {
   readonly #types: ReadonlyMap<string, LoadedTaskType>
   readonly #metrics: TaskMetrics
   readonly #log: Log
-  /** Claimed tasks whose outcome is not durable yet; no run for a type that this process does not know. */
-  readonly #active = new Map<string, { run: Run | undefined; type: LoadedTaskType | undefined }>()
+  /** Claimed tasks whose outcome is not durable yet; no run before it has begun. */
+  readonly #held = new Map<string, Held>()
+  /** Those of them that have a slot. */
+  readonly #active = new Set<string>()
   #state: 'starting' | 'ready' | 'stopped' = 'starting'
   #cancelling = false
   #forced = false
@@ -55,6 +62,7 @@ export class TaskService implements DrainParticipant {
     const host: EngineHost = {
       run: (claim) => this.#run(claim),
       lost: ({ type, requeues }) => this.#judgeLost(type, requeues),
+      freed: (taskId) => this.#freed(taskId),
       settled: (task, outcome) => this.#settled(task, outcome),
       dropped: (taskId) => this.#over(taskId),
       committed: (seconds) => this.#metrics.commit.observe(seconds)
@@ -151,7 +159,7 @@ export class TaskService implements DrainParticipant {
 
   /** Whether a task goes on, or begins, in another process than this one. */
   livesElsewhere(taskId: string): boolean {
-    return this.#engine.shared && !this.#active.has(taskId)
+    return this.#engine.shared && !this.#held.has(taskId)
   }
 
   async getPendingTaskCount(): Promise<number> {
@@ -172,11 +180,11 @@ export class TaskService implements DrainParticipant {
   }
 
   remaining(): number {
-    return this.#active.size
+    return this.#held.size
   }
 
   async idle(): Promise<void> {
-    while (this.#active.size > 0 || (this.#options.drainPending && (await this.#engine.pendingCount()) > 0)) {
+    while (this.#held.size > 0 || (this.#options.drainPending && (await this.#engine.pendingCount()) > 0)) {
       await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
     }
   }
@@ -184,12 +192,12 @@ export class TaskService implements DrainParticipant {
   async cancel(): Promise<{ forced: boolean }> {
     this.#engine.setClaiming(false)
     this.#cancelling = true
-    for (const [taskId, { run, type }] of this.#active) {
+    for (const [taskId, { run, type }] of this.#held) {
       const fields = { taskId, type: type?.type, onShutdown: type?.onShutdown }
       this.#log.warn(fields, 'the grace period is over, task is told to stop')
       run?.abort('shutdown')
     }
-    while (this.#active.size > 0) await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
+    while (this.#held.size > 0) await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
     return { forced: this.#forced }
   }
 
@@ -225,15 +233,19 @@ export class TaskService implements DrainParticipant {
     this.#metrics.queueWait.observe(label, claim.waitedMs / 1000)
     this.#log.debug({ taskId, type: claim.type, attempt }, 'task started')
 
-    const run = type && this.#options.runner.start(type, claim)
-    this.#active.set(taskId, { run, type })
+    const held: Held = { run: undefined, type }
+    this.#held.set(taskId, held)
+    this.#active.add(taskId)
     this.#metrics.updateTaskMetrics(this.#active.size)
-    if (!type || !run) {
+    if (!type) {
       const message = `This process knows no task type ${claim.type}`
       return { status: 'failed', error: { code: 'TASK_TYPE_UNKNOWN', message } }
     }
-    if (this.#cancelling) run.abort('shutdown')
-    return this.#judge(type, claim, await run.ended)
+    // One that may run again may also begin before that; one that may not, must not be forgotten to have begun.
+    if (type.onLost !== 'requeue') await claim.durable
+    held.run = this.#options.runner.start(type, claim)
+    if (this.#cancelling) held.run.abort('shutdown')
+    return this.#judge(type, claim, await held.run.ended)
   }
 
   /** What becomes of a task after its run has ended. */
@@ -292,11 +304,16 @@ export class TaskService implements DrainParticipant {
     this.#over(taskId)
   }
 
-  /** A task does not run here any more. */
-  #over(taskId: string): void {
+  #freed(taskId: string): void {
     this.#active.delete(taskId)
     this.#metrics.updateTaskMetrics(this.#active.size)
-    if (this.#active.size > 0) return
+  }
+
+  /** A task does not run here any more. */
+  #over(taskId: string): void {
+    this.#freed(taskId)
+    this.#held.delete(taskId)
+    if (this.#held.size > 0) return
     const waiting = this.#wakeIdle
     this.#wakeIdle = []
     for (const wake of waiting) wake()

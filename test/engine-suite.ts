@@ -50,6 +50,7 @@ function testHost(
         notify()
       }),
     lost: () => lost,
+    freed: () => {},
     settled: ({ taskId }, outcome) => {
       settled.push({ taskId, outcome })
       notify()

@@ -31,6 +31,7 @@ async function startEngine() {
       started(performance.now())
       return { status: 'completed', result: 'null' }
     },
+    freed: () => {},
     lost: () => ({ status: 'cancelled', reason: 'shutdown' }),
     settled: ({ taskId }) => {
       const end = ended.get(taskId)

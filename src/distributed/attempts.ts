@@ -190,6 +190,7 @@ export class Attempts {
       restored,
       waitedMs,
       signal: running.abort.signal,
+      durable: undefined,
       progress: (value, text) => {
         const latest = { data: JSON.stringify({ value, text }), unsaid: false }
         running.latest = latest

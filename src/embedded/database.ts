@@ -1,6 +1,7 @@
 import {
   closeSync,
   existsSync,
+  fdatasync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -13,6 +14,7 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { StartError } from '../errors.ts'
+import type { Disk } from './group-commit.ts'
 import { applicationId, migrations } from './migrations.ts'
 
 const memory = ':memory:'
@@ -23,7 +25,7 @@ const checkedBytes = 64 * 1024 * 1024
  * Opens the database file for this process alone and brings its schema up to date.
  * Throws a StartError, with the file untouched, if it is in use, newer, corrupt, not ours or not writable.
  */
-export function openDatabase(location: string, sync: 'full' | 'normal'): DatabaseSyncInstance {
+export function openDatabase(location: string): DatabaseSyncInstance {
   const path = location === memory ? memory : resolve(location)
   try {
     if (path !== memory) {
@@ -32,7 +34,7 @@ export function openDatabase(location: string, sync: 'full' | 'normal'): Databas
     }
     const db = new DatabaseSync(path, { timeout: 0 })
     try {
-      prepare(db, path, sync)
+      prepare(db, path)
       return db
     } catch (error) {
       db.close()
@@ -55,6 +57,22 @@ export function closeDatabase(db: DatabaseSyncInstance): void {
     db.prepare('SELECT 1 FROM sqlite_schema').get()
   } finally {
     db.close()
+  }
+}
+
+/**
+ * The disk under the database's write-ahead log, which is one and the same file until the database is closed. The same
+ * that SQLite does at each commit with `synchronous = FULL`, in a thread of libuv's. Undefined for one in memory.
+ */
+export function openLog(db: DatabaseSyncInstance): (Disk & { close(): void }) | undefined {
+  const path = db.location()
+  if (!path) return undefined
+  const log = openSync(`${path}-wal`, 'r')
+  return {
+    sync: (done) => fdatasync(log, done),
+    // Into the database file, which is synced.
+    syncAll: () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+    close: () => closeSync(log)
   }
 }
 
@@ -90,7 +108,7 @@ function checkIdentity(path: string, application: number, version: number): void
   }
 }
 
-function prepare(db: DatabaseSyncInstance, path: string, sync: 'full' | 'normal'): void {
+function prepare(db: DatabaseSyncInstance, path: string): void {
   // Set before the first access: SQLite then keeps the file locked until this process ends, however it ends.
   db.exec('PRAGMA locking_mode = EXCLUSIVE')
   const application = pragma(db, 'application_id')
@@ -101,7 +119,8 @@ function prepare(db: DatabaseSyncInstance, path: string, sync: 'full' | 'normal'
     checkIdentity(path, application, version)
     if (path !== memory && statSync(path).size <= checkedBytes) checkPages(db, path)
   }
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${sync}; PRAGMA journal_size_limit = 67108864`)
+  // A commit then is durable once the log is synced: openLog. SQLite itself would hold up the event loop for that.
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
   db.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${applicationId}`)
   for (; version < migrations.length; version++) db.exec(migrations[version] ?? '')
   db.exec(`PRAGMA user_version = ${version}; COMMIT`)

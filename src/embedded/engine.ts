@@ -4,11 +4,11 @@ import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from '../stored.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
-import { newTaskId } from '../task-id.ts'
-import { closeDatabase, openDatabase } from './database.ts'
+import { nextPosition, taskIdAt } from '../task-id.ts'
+import { closeDatabase, openDatabase, openLog } from './database.ts'
 import { Feeds } from './feeds.ts'
+import { GroupCommit } from './group-commit.ts'
 import { Store, type TaskRow } from './store.ts'
-import { TurnTransaction } from './turn-transaction.ts'
 
 export interface EmbeddedOptions {
   /** Path of the file, or `:memory:`. */
@@ -26,11 +26,14 @@ interface Running {
   cancelRequested: boolean
 }
 
-/** What a transaction will have done once it is committed. */
+/** What a transaction will have done. */
 interface Change {
   pending: number
   freed: number
-  effects: (() => void)[]
+  /** Of this process alone. */
+  whenCommitted: (() => void)[]
+  /** What others hear of. */
+  whenDurable: (() => void)[]
 }
 
 const readLimit = 100
@@ -47,10 +50,11 @@ export class EmbeddedEngine implements Engine {
   readonly #log: Log
   readonly #feeds = new Feeds()
   readonly #running = new Map<number, Running>()
-  #open: { store: Store; turn: TurnTransaction; host: EngineHost } | undefined
+  #open: { store: Store; commits: GroupCommit; host: EngineHost; close: () => void } | undefined
   #claiming = false
   #pending = 0
-  #change: Change = { pending: 0, freed: 0, effects: [] }
+  #change = noChange()
+  #last = 0
   #failure: unknown
   #delayTimer: NodeJS.Timeout | undefined
   #retryTimer: NodeJS.Timeout | undefined
@@ -62,17 +66,24 @@ export class EmbeddedEngine implements Engine {
   }
 
   async start(host: EngineHost): Promise<void> {
-    const db = openDatabase(this.#options.path, this.#options.sync)
+    const db = openDatabase(this.#options.path)
+    const log = this.#options.sync === 'full' ? openLog(db) : undefined
     const store = new Store(db)
-    const turn = new TurnTransaction(db, {
+    const commits = new GroupCommit(db, log, {
       beforeCommit: () => this.#claim(),
-      committed: (seconds) => this.#committed(seconds),
-      rolledBack: (error) => this.#rolledBack(error)
+      committed: () => this.#committed(),
+      durable: (seconds) => host.committed(seconds),
+      failed: (error) => this.#failed(error)
     })
-    this.#open = { store, turn, host }
+    const close = () => {
+      log?.close()
+      closeDatabase(db)
+    }
+    this.#open = { store, commits, host, close }
+    this.#last = store.last()
     this.#pending = store.countPending()
     const interrupted = store.running()
-    await turn.write(() => {
+    await commits.write(() => {
       for (const row of interrupted) {
         this.#writeOutcome(row, row.cancel_requested ? cancelledByClient : host.lost(row))
       }
@@ -84,8 +95,8 @@ export class EmbeddedEngine implements Engine {
   }
 
   async submit(task: Submission): Promise<{ taskId: string; replayed: boolean }> {
-    const { store, turn } = this.#opened()
-    return turn.write(() => {
+    const { store, commits } = this.#opened()
+    return commits.write(() => {
       const used = task.idempotency && store.byKey(task.idempotency.key)
       if (used) {
         if (used.fingerprint !== task.idempotency?.fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
@@ -93,34 +104,35 @@ export class EmbeddedEngine implements Engine {
       }
       const pending = this.#pending + this.#change.pending
       if (pending >= this.#options.maxPending) throw new TaskError('TASK_QUEUE_FULL', pending)
-      const taskId = newTaskId()
-      store.insertTask(taskId, task, Date.now())
+      this.#last = nextPosition(this.#last)
+      const taskId = taskIdAt(this.#last)
+      store.insertTask(this.#last, taskId, task, Date.now())
       this.#change.pending++
       return { taskId, replayed: false }
     })
   }
 
   async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
-    const used = this.#read((store) => store.byKey(key))
+    const used = await this.#read((store) => store.byKey(key))
     return used && { taskId: used.task_id, fingerprint: used.fingerprint }
   }
 
   async get(taskId: string): Promise<TaskRecord | undefined> {
-    const row = this.#read((store) => store.byId(taskId))
+    const row = await this.#read((store) => store.byId(taskId))
     return row && toRecord(row)
   }
 
   async list({ cursor, limit, ...filter }: TaskQuery): Promise<TaskPage> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-    const rows = this.#read((store) => store.page(filter, before, limit + 1))
+    const rows = await this.#read((store) => store.page(filter, before, limit + 1))
     const tasks = rows.slice(0, limit).map(toRecord)
     const last = rows[limit - 1]
     return rows.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
   }
 
   async cancel(taskId: string): Promise<TaskRecord> {
-    const { store, turn } = this.#opened()
-    return turn.write(() => {
+    const { store, commits } = this.#opened()
+    return commits.write(() => {
       const row = store.byId(taskId)
       if (!row) throw new TaskError('TASK_NOT_FOUND', taskId)
       if (isFinished(row.status)) throw new TaskError('TASK_ALREADY_FINISHED', taskId, row.status)
@@ -130,7 +142,7 @@ export class EmbeddedEngine implements Engine {
       } else {
         store.requestCancel(row.seq)
         const running = this.#running.get(row.seq)
-        this.#change.effects.push(() => {
+        this.#change.whenCommitted.push(() => {
           if (!running) return
           running.cancelRequested = true
           running.abort.abort('client')
@@ -141,8 +153,8 @@ export class EmbeddedEngine implements Engine {
   }
 
   async remove(taskId: string): Promise<void> {
-    const { store, turn } = this.#opened()
-    return turn.write(() => {
+    const { store, commits } = this.#opened()
+    return commits.write(() => {
       const row = store.byId(taskId)
       if (!row) throw new TaskError('TASK_NOT_FOUND', taskId)
       if (!isFinished(row.status)) throw new TaskError('TASK_NOT_FINISHED', taskId, row.status)
@@ -151,24 +163,27 @@ export class EmbeddedEngine implements Engine {
   }
 
   async follow(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'> {
-    const task = this.#read((store) => store.position(taskId))
+    const task = await this.#read((store) => store.position(taskId))
     if (!task) throw new TaskError('TASK_NOT_FOUND', taskId)
     const id = after !== undefined && /^\d{1,15}$/.test(after) ? Number(after) : 0
     if (isFinished(task.status) && id === task.last_event) return 'ended'
-    return this.#feeds.follow(taskId, id <= task.last_event ? id : 0, signal, (position) => {
-      const events = this.#read((store) => store.eventsAfter(task.seq, position, readLimit))
-      if (events.length === 0) {
-        // Looked up again: it may have ended or been removed while the reader was slow.
-        const now = this.#read((store) => store.position(taskId))
-        if (!now || isFinished(now.status)) return undefined
+    return this.#feeds.follow(taskId, id <= task.last_event ? id : 0, signal, {
+      settled: () => this.#opened().commits.settled(),
+      read: (position) => {
+        const events = this.#readNow((store) => store.eventsAfter(task.seq, position, readLimit))
+        if (events.length === 0) {
+          // Looked up again: it may have ended or been removed while the reader was slow.
+          const now = this.#readNow((store) => store.position(taskId))
+          if (!now || isFinished(now.status)) return undefined
+        }
+        return events.map((event) => toEvent(taskId, event))
       }
-      return events.map((event) => toEvent(taskId, event))
     })
   }
 
   setClaiming(claiming: boolean): void {
     this.#claiming = claiming
-    if (claiming) this.#open?.turn.schedule()
+    if (claiming) this.#open?.commits.schedule()
   }
 
   async pendingCount(): Promise<number> {
@@ -176,34 +191,34 @@ export class EmbeddedEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    const { store, turn } = this.#opened()
+    const { store, commits } = this.#opened()
     // While writes fail, only a write can tell that they work again; else a read is enough.
-    if (this.#failure) await turn.write(() => store.setMeta('checked', Date.now()))
-    else this.#read((readable) => readable.nextDelayed())
+    if (this.#failure) await commits.write(() => store.setMeta('checked', Date.now()))
+    else this.#readNow((readable) => readable.nextDelayed())
   }
 
   async recordShutdown(report: ShutdownReport): Promise<void> {
-    const { store, turn } = this.#opened()
-    await turn.write(() => store.setMeta('shutdown', report))
+    const { store, commits } = this.#opened()
+    await commits.write(() => store.setMeta('shutdown', report))
   }
 
   async takeShutdownReport(): Promise<ShutdownReport | undefined> {
-    const { store, turn } = this.#opened()
-    return turn.write(() => store.takeMeta('shutdown')) as Promise<ShutdownReport | undefined> // what recordShutdown wrote
+    const { store, commits } = this.#opened()
+    return commits.write(() => store.takeMeta('shutdown')) as Promise<ShutdownReport | undefined> // what recordShutdown wrote
   }
 
   async stop(): Promise<void> {
     if (!this.#open) return
-    const { store, turn } = this.#open
+    const { commits, close } = this.#open
     this.#claiming = false
     clearTimeout(this.#sweepTimer)
     clearTimeout(this.#delayTimer)
     clearTimeout(this.#retryTimer)
-    // What this turn has still to write.
-    await turn.write(() => {}).catch(() => {})
+    // What has still to be written.
+    await commits.write(() => {}).catch(() => {})
     this.#open = undefined
     try {
-      closeDatabase(store.db)
+      close()
     } catch (err) {
       this.#log.warn({ err }, 'the task store was not closed cleanly; the next start repairs it')
     }
@@ -214,7 +229,13 @@ export class EmbeddedEngine implements Engine {
     return this.#open
   }
 
-  #read<T>(read: (store: Store) => T): T {
+  /** What is told to others must be durable. */
+  async #read<T>(read: (store: Store) => T): Promise<T> {
+    await this.#opened().commits.settled()
+    return this.#readNow(read)
+  }
+
+  #readNow<T>(read: (store: Store) => T): T {
     const { store } = this.#opened()
     try {
       return read(store)
@@ -233,15 +254,17 @@ export class EmbeddedEngine implements Engine {
       if (!row) return
       this.#change.pending--
       this.#append(row, row.last_event, 'task_started', { attempt: row.attempt })
-      const input = store.input(row.seq)
+      const input = store.input(row)
       // Only an earlier attempt can have left one.
       const restored = row.attempt > 1 ? store.checkpoint(row.seq) : undefined
-      this.#change.effects.push(() => this.#run(row, input, restored))
+      const { whenCommitted, whenDurable } = this.#change
+      const durable = new Promise<void>((resolve) => whenDurable.push(resolve))
+      whenCommitted.push(() => this.#run(row, input, restored, durable))
     }
   }
 
-  #run(row: TaskRow, input: string, restored: string | undefined): void {
-    const { store, turn, host } = this.#opened()
+  #run(row: TaskRow, input: string, restored: string | undefined, durable: Promise<void>): void {
+    const { store, commits, host } = this.#opened()
     const { seq, attempt, task_id: taskId, type, failures, requeues } = row
     const running: Running = { row, abort: new AbortController(), cancelRequested: false }
     this.#running.set(seq, running)
@@ -253,10 +276,11 @@ export class EmbeddedEngine implements Engine {
       failures,
       requeues,
       restored,
+      durable,
       waitedMs: Math.max(0, (row.started_at ?? 0) - row.ready_at),
       signal: running.abort.signal,
       progress: (value, text) => {
-        const written = turn.write(() => {
+        const written = commits.write(() => {
           const data = JSON.stringify({ value, text })
           const id = store.setProgress(seq, attempt, data)
           if (id !== undefined) this.#appendText(row, id, 'progress_update', data)
@@ -265,7 +289,7 @@ export class EmbeddedEngine implements Engine {
         written.catch(() => {})
       },
       checkpoint: (state) =>
-        turn.write(() => {
+        commits.write(() => {
           if (this.#running.get(seq) !== running) throw new TaskError('ATTEMPT_LOST', attempt, taskId)
           store.saveCheckpoint(seq, state)
         })
@@ -277,13 +301,17 @@ export class EmbeddedEngine implements Engine {
   async #settle(running: Running, outcome: Outcome): Promise<void> {
     while (this.#open) {
       try {
-        await this.#open.turn.write(() => {
+        const { commits, host } = this.#open
+        await commits.write(() => {
           // A cancel that was accepted outlives being put back.
           const putBack = outcome.status === 'pending'
           this.#writeOutcome(running.row, putBack && running.cancelRequested ? cancelledByClient : outcome)
           this.#change.freed++
-          this.#change.effects.unshift(() => this.#running.delete(running.row.seq))
-        })
+          this.#change.whenCommitted.unshift(() => {
+            this.#running.delete(running.row.seq)
+            host.freed(running.row.task_id)
+          })
+        }, this.#pending > 0)
         return
       } catch {
         await sleep(retryMs)
@@ -302,16 +330,18 @@ export class EmbeddedEngine implements Engine {
       if (id === undefined) return
       this.#append(row, id, 'task_requeued', { reason: outcome.reason })
       this.#change.pending++
-      if (delayed) this.#change.effects.push(() => this.#armDelay())
+      if (delayed) this.#change.whenCommitted.push(() => this.#armDelay())
     } else {
-      const id = store.finish(row.seq, row.status, row.attempt, outcome.status, endedAt)
+      const id = store.finish(row, outcome.status, endedAt)
       if (id === undefined) return
       const [type, data] = finalEvent(outcome)
       this.#appendText(row, id, type, data)
     }
     const task = { taskId: row.task_id, type: row.type, endedAt }
     const startedAt = row.status === 'running' ? row.started_at : null
-    this.#change.effects.push(() => host.settled(startedAt === null ? task : { ...task, startedAt }, outcome))
+    this.#change.whenDurable.push(() =>
+      host.settled(startedAt === null ? task : { ...task, startedAt }, outcome)
+    )
   }
 
   #append(row: TaskRow, id: number, type: EventType, data: object): void {
@@ -321,28 +351,30 @@ export class EmbeddedEngine implements Engine {
   #appendText(row: TaskRow, id: number, type: EventType, data: string): void {
     const event = { id, type, at: Date.now(), data }
     this.#opened().store.appendEvent(row.seq, event)
-    this.#change.effects.push(() => this.#feeds.publish(row.task_id, toEvent(row.task_id, event)))
+    this.#change.whenDurable.push(() => this.#feeds.publish(row.task_id, toEvent(row.task_id, event)))
   }
 
   #delete({ seq, task_id: taskId }: { seq: number; task_id: string }): void {
     this.#opened().store.deleteTask(seq)
-    this.#change.effects.push(() => this.#feeds.remove(taskId))
+    this.#change.whenDurable.push(() => this.#feeds.remove(taskId))
   }
 
-  #committed(seconds: number): void {
-    const { pending, effects } = this.#change
-    this.#change = { pending: 0, freed: 0, effects: [] }
+  #committed(): () => void {
+    const { pending, whenCommitted, whenDurable } = this.#change
+    this.#change = noChange()
     this.#pending += pending
-    if (this.#failure) {
-      this.#failure = undefined
-      this.#log.info('the task store can be written again')
+    for (const effect of whenCommitted) effect()
+    return () => {
+      if (this.#failure) {
+        this.#failure = undefined
+        this.#log.info('the task store can be written again')
+      }
+      for (const effect of whenDurable) effect()
     }
-    for (const effect of effects) effect()
-    this.#open?.host.committed(seconds)
   }
 
-  #rolledBack(error: unknown): void {
-    this.#change = { pending: 0, freed: 0, effects: [] }
+  #failed(error: unknown): void {
+    this.#change = noChange()
     if (!this.#failure) this.#log.error({ err: error }, 'the task store cannot be written')
     this.#failure = error
     clearTimeout(this.#retryTimer)
@@ -355,8 +387,8 @@ export class EmbeddedEngine implements Engine {
     const at = this.#open?.store.nextDelayed()
     if (at === undefined) return
     const release = async () => {
-      const { store, turn } = this.#opened()
-      await turn.write(() => store.releaseDelayed(Date.now())).catch(() => sleep(retryMs))
+      const { store, commits } = this.#opened()
+      await commits.write(() => store.releaseDelayed(Date.now())).catch(() => sleep(retryMs))
       this.#armDelay()
     }
     this.#delayTimer = setTimeout(() => void release(), Math.max(0, at - Date.now()))
@@ -370,8 +402,8 @@ export class EmbeddedEngine implements Engine {
   }
 
   async #sweepSlice(): Promise<number> {
-    const { store, turn } = this.#opened()
-    const slice = turn.write(() => {
+    const { store, commits } = this.#opened()
+    const slice = commits.write(() => {
       const end = performance.now() + sweepSliceMs
       const rows = store.endedBefore(Date.now() - this.#options.retentionMs, 500)
       let count = 0
@@ -385,5 +417,7 @@ export class EmbeddedEngine implements Engine {
     return slice.catch(() => 0)
   }
 }
+
+const noChange = (): Change => ({ pending: 0, freed: 0, whenCommitted: [], whenDurable: [] })
 
 const cancelledByClient: Outcome = { status: 'cancelled', reason: 'client' }

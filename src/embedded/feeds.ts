@@ -10,6 +10,11 @@ interface Feed {
   waiting: (() => void)[]
 }
 
+interface Source {
+  settled(): Promise<void> | undefined
+  read(after: number): TaskEvent[] | undefined
+}
+
 /** Wakes the readers of a task's events, and hands each new event to all of them in its one serialised form. */
 export class Feeds {
   readonly #feeds = new Map<string, Feed>()
@@ -30,12 +35,15 @@ export class Feeds {
     wakeReaders(feed)
   }
 
-  /** `read` gives the events after an id from the log, none if there are none yet, undefined if none will come. */
+  /**
+   * `read` gives the events after an id from the log, none if there are none yet, undefined if none will come; it is
+   * asked once `settled` says that what it gives is durable.
+   */
   async *follow(
     taskId: string,
     after: number,
     signal: AbortSignal,
-    read: (after: number) => TaskEvent[] | undefined
+    { settled, read }: Source
   ): AsyncGenerator<readonly TaskEvent[]> {
     const feed = this.#feeds.get(taskId) ?? { recent: [], removed: false, readers: 0, waiting: [] }
     this.#feeds.set(taskId, feed)
@@ -45,7 +53,12 @@ export class Feeds {
     signal.addEventListener('abort', onAbort)
     try {
       while (!signal.aborted) {
-        const events = recentAfter(feed, after) ?? read(after)
+        let events = recentAfter(feed, after)
+        if (!events) {
+          const settling = settled()
+          if (settling) await settling
+          events = recentAfter(feed, after) ?? read(after)
+        }
         if (events === undefined) return
         const last = events.at(-1)
         if (last === undefined) {

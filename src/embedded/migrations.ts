@@ -4,10 +4,10 @@ export const applicationId = 0x6c63616c
 /** Schema changes in order; a database's `user_version` is how many it has seen. Never edit one that was released. */
 export const migrations: readonly string[] = [
   `
-  -- The small, often rewritten part of a task; its bulk is in tables of its own, because SQLite rewrites whole rows.
+  -- The small, often rewritten part of a task; what is long is in tables of its own, because SQLite rewrites whole rows.
   CREATE TABLE tasks (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,      -- the order of acceptance
-    task_id TEXT NOT NULL UNIQUE,
+    seq INTEGER PRIMARY KEY,                    -- the order of acceptance: the position in task_id (src/task-id.ts)
+    task_id TEXT NOT NULL,
     type TEXT NOT NULL,
     status TEXT NOT NULL,
     priority INTEGER NOT NULL,
@@ -23,7 +23,8 @@ export const migrations: readonly string[] = [
     started_at INTEGER,
     ended_at INTEGER,
     idempotency_key TEXT,
-    fingerprint TEXT
+    fingerprint TEXT,
+    input TEXT                                  -- JSON until the task has ended; a long one is in \`inputs\`
   ) STRICT;
   CREATE INDEX tasks_queue ON tasks (priority DESC, seq) WHERE status = 'pending' AND delayed = 0;
   CREATE INDEX tasks_delayed ON tasks (ready_at) WHERE delayed = 1;

@@ -1,6 +1,7 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
 import { type EventType, type FinalStatus, statuses, type TaskStatus } from '../task.ts'
+import { positionOf } from '../task-id.ts'
 
 /** A row of `tasks`: the columns of migrations.ts. */
 export interface TaskRow {
@@ -20,6 +21,7 @@ export interface TaskRow {
   started_at: number | null
   ended_at: number | null
   fingerprint: string | null
+  input: string | null
 }
 
 /** With the data of its final event, if it has ended. */
@@ -31,6 +33,9 @@ export interface EventRow {
   at: number
   data: string
 }
+
+/** Characters of an input that is kept in its task's row, which is rewritten with each change of the task. */
+const shortInput = 1000
 
 /** Events of a task that are kept; older progress is dropped, state changes never are. */
 const keptEvents = 1000
@@ -57,18 +62,17 @@ export class Store {
     return this.#db
   }
 
-  insertTask(taskId: string, task: Submission, now: number): void {
+  insertTask(seq: number, taskId: string, task: Submission, now: number): void {
+    const { type, priority, input } = task
     const { key = null, fingerprint = null } = task.idempotency ?? {}
-    const { lastInsertRowid } = this.#sql.insertTask.run(
-      taskId,
-      task.type,
-      task.priority,
-      now,
-      now,
-      key,
-      fingerprint
-    )
-    this.#sql.insertInput.run(lastInsertRowid, task.input)
+    const isShort = input.length <= shortInput
+    this.#sql.insertTask.run(seq, taskId, type, priority, now, now, key, fingerprint, isShort ? input : null)
+    if (!isShort) this.#sql.insertInput.run(seq, input)
+  }
+
+  /** The position of the latest task that is kept, or 0. */
+  last(): number {
+    return this.#sql.last.get()?.seq ?? 0
   }
 
   /** The next task in the queue, which is now running, or undefined. */
@@ -76,8 +80,8 @@ export class Store {
     return this.#sql.claimNext.get(now)
   }
 
-  input(seq: number): string {
-    return this.#sql.input.get(seq)?.input ?? 'null'
+  input({ seq, input }: TaskRow): string {
+    return input ?? this.#sql.input.get(seq)?.input ?? 'null'
   }
 
   checkpoint(seq: number): string | undefined {
@@ -94,10 +98,10 @@ export class Store {
   }
 
   /** The id of the final event, or undefined if the task has left the status or the attempt that it is ended from. */
-  finish(seq: number, from: TaskStatus, attempt: number, to: FinalStatus, now: number): number | undefined {
-    const id = this.#sql.finish.get(to, now, seq, from, attempt)?.last_event
+  finish({ seq, status, attempt, input }: TaskRow, to: FinalStatus, now: number): number | undefined {
+    const id = this.#sql.finish.get(to, now, seq, status, attempt)?.last_event
     if (id === undefined) return undefined
-    this.#sql.deleteInput.run(seq)
+    if (input === null) this.#sql.deleteInput.run(seq)
     this.#sql.deleteCheckpoint.run(seq)
     return id
   }
@@ -130,12 +134,13 @@ export class Store {
   }
 
   byId(taskId: string): RecordRow | undefined {
-    return this.#sql.byId.get(taskId)
+    const row: RecordRow | undefined = this.#sql.bySeq.get(positionOf(taskId) ?? 0)
+    return row?.task_id === taskId ? row : undefined
   }
 
   /** What a reader of the task's events has to know. */
   position(taskId: string): Pick<TaskRow, 'seq' | 'status' | 'last_event'> | undefined {
-    return this.#sql.position.get(taskId)
+    return this.#sql.position.get(positionOf(taskId) ?? 0, taskId)
   }
 
   byKey(key: string): { task_id: string; fingerprint: string } | undefined {
@@ -208,9 +213,10 @@ export class Store {
 export function prepareAll(db: DatabaseSyncInstance) {
   return {
     insertTask: db.prepare(
-      `INSERT INTO tasks (task_id, type, status, priority, created_at, ready_at, idempotency_key, fingerprint)
-       VALUES (?, ?, 'pending', ?, ?, ?, ?, ?)`
+      `INSERT INTO tasks (seq, task_id, type, status, priority, created_at, ready_at, idempotency_key, fingerprint, input)
+       VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)`
     ),
+    last: db.prepare('SELECT max(seq) AS seq FROM tasks'),
     insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
     claimNext: db.prepare(
       `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress = '', last_event = last_event + 1
@@ -233,7 +239,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
        WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
     ),
     finish: db.prepare(
-      `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, last_event = last_event + 1
+      `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, input = NULL, last_event = last_event + 1
        WHERE seq = ? AND status = ? AND attempt = ? RETURNING last_event`
     ),
     putBack: db.prepare(
@@ -247,8 +253,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
     eventsAfter: db.prepare(
       'SELECT id, type, at, data FROM events WHERE seq = ? AND id > ? ORDER BY id LIMIT ?'
     ),
-    byId: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.task_id = ?`),
-    position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE task_id = ?'),
+    position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE seq = ? AND task_id = ?'),
     byKey: db.prepare('SELECT task_id, fingerprint FROM tasks WHERE idempotency_key = ?'),
     page: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.seq < ? ORDER BY t.seq DESC LIMIT ?`),
     newest: db.prepare(

@@ -3,7 +3,7 @@ import { openDatabase } from '../../../src/embedded/database.ts'
 import { prepareAll } from '../../../src/embedded/store.ts'
 
 t.test('no statement sorts or reads a whole table', async (t) => {
-  const db = openDatabase(':memory:', 'full')
+  const db = openDatabase(':memory:')
 
   for (const [name, { sourceSQL }] of Object.entries(prepareAll(db))) {
     const plan: { detail: string }[] = db.prepare(`EXPLAIN QUERY PLAN ${sourceSQL}`).all()

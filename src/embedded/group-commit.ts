@@ -1,0 +1,186 @@
+import type { DatabaseSyncInstance } from '@photostructure/sqlite'
+import { TaskError } from '../errors.ts'
+
+interface Waiting {
+  answer: () => void
+  reject: (error: TaskError) => void
+}
+
+interface Write {
+  run: () => unknown
+  resolve: (value: unknown) => void
+  reject: (error: unknown) => void
+}
+
+/** A committed transaction that waits for its sync. */
+interface Committed {
+  startedAt: number
+  whenDurable: () => void
+  waiting: Waiting[]
+}
+
+/** What its owner does around each transaction. */
+interface Hooks {
+  /** Runs as the last part of every transaction. */
+  beforeCommit(): void
+  /** The transaction survives this process; what is returned is called when it is durable. */
+  committed(): () => void
+  /** A transaction is durable, so many seconds after it began. */
+  durable(seconds: number): void
+  /** A transaction did not happen, or committed ones may not be durable. */
+  failed(error: unknown): void
+}
+
+/** Brings what was committed to the disk. */
+export interface Disk {
+  /** Calls back when all that was committed before the call is durable. */
+  sync(done: (error: Error | null) => void): void
+  /** Throws unless all is durable; for use after `sync` has failed, because the kernel reports a page that it lost only once. */
+  syncAll(): void
+}
+
+/**
+ * Groups writes into transactions: all of an event-loop turn, and all that come while earlier ones are on their way to
+ * the disk, which the event loop does not wait for. A write that throws a TaskError must not have changed anything yet;
+ * it alone is rejected. Any other error rolls the whole transaction back, and all its writes are rejected with
+ * STORE_UNAVAILABLE; so are the writes of a transaction whose sync fails, which may turn out durable or not.
+ */
+export class GroupCommit {
+  readonly #db: DatabaseSyncInstance
+  readonly #disk: Disk | undefined
+  readonly #hooks: Hooks
+  readonly #begin: ReturnType<DatabaseSyncInstance['prepare']>
+  readonly #commit: ReturnType<DatabaseSyncInstance['prepare']>
+  #writes: Write[] = []
+  #wanted = false
+  #scheduled = false
+  /** Transactions that no sync has begun for. */
+  #committed: Committed[] = []
+  /** Transactions that a sync is under way for. */
+  #syncing: Committed[] = []
+  #syncFailed = false
+
+  /** Without a disk, what is committed counts as durable. */
+  constructor(db: DatabaseSyncInstance, disk: Disk | undefined, hooks: Hooks) {
+    this.#db = db
+    this.#disk = disk
+    this.#hooks = hooks
+    this.#begin = db.prepare('BEGIN IMMEDIATE')
+    this.#commit = db.prepare('COMMIT')
+  }
+
+  /** Resolves with what `run` returned when it is durable. An urgent write does not wait for a sync that is under way. */
+  write<T>(run: () => T, urgent = false): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      // The queue holds writes of many types; each one's own promise gives it its type back.
+      this.#writes.push({ run, resolve: resolve as (value: unknown) => void, reject })
+      this.schedule(urgent)
+    })
+  }
+
+  /** Makes sure that there is a transaction soon, even without a write. */
+  schedule(urgent = false): void {
+    this.#wanted = true
+    if (this.#scheduled || (this.#syncing.length > 0 && !urgent)) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#transact()
+    })
+  }
+
+  /** Resolves when all that is committed now is durable; undefined if it is. */
+  settled(): Promise<void> | undefined {
+    const last = this.#committed.at(-1) ?? this.#syncing.at(-1)
+    if (!last) return undefined
+    return new Promise((answer, reject) => {
+      if (this.#syncFailed) reject(unavailable('it is not known to be on the disk'))
+      else last.waiting.push({ answer, reject })
+    })
+  }
+
+  #transact(): void {
+    const writes = this.#writes
+    this.#writes = []
+    this.#wanted = false
+    const waiting: Waiting[] = []
+    const startedAt = performance.now()
+    try {
+      this.#begin.run()
+      for (const { run, resolve, reject } of writes) {
+        try {
+          const value = run()
+          waiting.push({ answer: () => resolve(value), reject })
+        } catch (error) {
+          if (!(error instanceof TaskError)) throw error
+          waiting.push({ answer: () => reject(error), reject })
+        }
+      }
+      this.#hooks.beforeCommit()
+      this.#commit.run()
+    } catch (error) {
+      this.#rollBack()
+      this.#hooks.failed(error)
+      for (const { reject } of writes) reject(unavailable(error))
+      return
+    }
+    this.#committed.push({ startedAt, whenDurable: this.#hooks.committed(), waiting })
+    this.#sync()
+  }
+
+  #sync(): void {
+    if (this.#syncing.length > 0 || this.#committed.length === 0) return
+    this.#syncing = this.#committed
+    this.#committed = []
+    if (!this.#disk) this.#synced(null)
+    else if (this.#syncFailed) this.#synced(errorOf(this.#disk.syncAll))
+    else this.#disk.sync((error) => this.#synced(error))
+  }
+
+  #synced(error: unknown): void {
+    this.#syncFailed = error !== null
+    const transactions = this.#syncing
+    if (error !== null) {
+      this.#hooks.failed(error)
+      for (const transaction of transactions) {
+        for (const { reject } of transaction.waiting) reject(unavailable(error))
+        transaction.waiting = []
+      }
+      this.#committed.unshift(...transactions)
+    } else {
+      for (const { startedAt, whenDurable, waiting } of transactions) {
+        whenDurable()
+        this.#hooks.durable((performance.now() - startedAt) / 1000)
+        for (const { answer } of waiting) answer()
+      }
+    }
+    this.#syncing = []
+    if (this.#wanted) {
+      // At once, if there is a disk that can be at work while the answers are made.
+      if (this.#disk && !this.#scheduled && error === null) this.#transact()
+      else this.schedule()
+    } else if (error === null) this.#sync()
+  }
+
+  #rollBack(): void {
+    try {
+      // A full disk or an I/O error may have ended the transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+    } catch {
+      // The next BEGIN says what is wrong.
+    }
+  }
+}
+
+function errorOf(run: () => void): unknown {
+  try {
+    run()
+    return null
+  } catch (error) {
+    return error
+  }
+}
+
+function unavailable(error: unknown): TaskError {
+  return new TaskError('STORE_UNAVAILABLE', error instanceof Error ? error.message : error)
+}
