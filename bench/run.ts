@@ -12,7 +12,7 @@ import { leaveRow } from './rows/leave.ts'
 import { lifeRow } from './rows/life.ts'
 import { keptMemoryRow, streamMemoryRow } from './rows/memory.ts'
 import { noOp } from './rows/no-op.ts'
-import { pickupRow } from './rows/pickup.ts'
+import { pickupRows } from './rows/pickup.ts'
 import { busyProbes, idleProbes } from './rows/probes.ts'
 import { scaleRows } from './rows/scale.ts'
 import { startStop } from './rows/start-stop.ts'
@@ -32,7 +32,7 @@ const rows: Row[] = [
   accept,
   lifeRow,
   threadsRow,
-  pickupRow,
+  ...pickupRows,
   fanOutRow,
   manyTasksRow,
   streamMemoryRow,

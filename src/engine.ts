@@ -1,3 +1,4 @@
+import type { Stop } from './stop.ts'
 import type {
   CancelReason,
   ErrorInfo,
@@ -35,8 +36,8 @@ export interface Claim {
   readonly restored: string | undefined
   /** Resolves when a power loss cannot undo the start any more, which survives the process from the beginning. */
   readonly durable: Promise<void> | undefined
-  /** Aborted when the client cancels it (`client`) or another process has taken the task over (`lost`). */
-  readonly signal: AbortSignal
+  /** Told when the client cancels it (`client`) or another process has taken the task over (`lost`). */
+  readonly stop: Stop<'client' | 'lost'>
   /** Appends a progress event, unless the attempt is over. */
   progress(value: number, text: string): void
   /** Resolves when the state (JSON text) is durable; rejects with ATTEMPT_LOST or STORE_UNAVAILABLE. */

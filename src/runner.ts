@@ -4,6 +4,7 @@ import type { Piscina } from 'piscina'
 import type { Claim } from './engine.ts'
 import type { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
+import { Stop } from './stop.ts'
 import { type AbortCause, abortReason, type Report, type RunEnd, runJob } from './task-context.ts'
 import type { LoadedTaskType } from './task-types.ts'
 import type { FromThread, ThreadJob, ToThread } from './thread.ts'
@@ -43,28 +44,22 @@ export class Runner {
   }
 
   start(type: LoadedTaskType, claim: Claim): Run {
-    const signal = new AbortController()
-    const hardStop = new AbortController()
-    let aborted: AbortCause | undefined
+    const stop = new Stop<AbortCause>()
+    const hardStop = new Stop<AbortCause>()
     let graceTimer: NodeJS.Timeout | undefined
 
     const abort = (cause: AbortCause) => {
-      if (aborted) return
-      aborted = cause
-      graceTimer = setTimeout(() => hardStop.abort(), this.#options.cancelGraceMs)
-      signal.abort(abortReason(cause))
+      graceTimer ??= setTimeout(() => hardStop.tell(cause), this.#options.cancelGraceMs)
+      stop.tell(cause)
     }
-    const onCancel = () => abort(claim.signal.reason)
-    claim.signal.addEventListener('abort', onCancel)
-    if (claim.signal.aborted) onCancel()
+    claim.stop.listen(abort)
     const limitTimer = setTimeout(abort, type.timeoutMs, 'timeout')
 
     const run = type.isolation === 'inline' ? this.#runInline : this.#runInThread
-    const ended = run.call(this, type, claim, signal.signal, hardStop.signal).then((end) => {
+    const ended = run.call(this, type, claim, stop, hardStop).then((end) => {
       clearTimeout(limitTimer)
       clearTimeout(graceTimer)
-      claim.signal.removeEventListener('abort', onCancel)
-      return aborted ? { end, aborted } : { end }
+      return stop.cause ? { end, aborted: stop.cause } : { end }
     })
     return { ended, abort }
   }
@@ -77,13 +72,15 @@ export class Runner {
   async #runInline(
     type: LoadedTaskType,
     claim: Claim,
-    signal: AbortSignal,
-    hardStop: AbortSignal
+    stop: Stop<AbortCause>,
+    hardStop: Stop<AbortCause>
   ): Promise<RunResult['end']> {
+    const abort = new AbortController()
+    stop.listen((cause) => abort.abort(abortReason(cause)))
     const report = this.#reporter(claim)
-    const channel = { signal, report, saveCheckpoint: claim.checkpoint }
+    const channel = { abort, report, saveCheckpoint: claim.checkpoint }
     const abandoned = new Promise<{ stopped: 'abandoned' }>((resolve) => {
-      hardStop.addEventListener('abort', () => resolve({ stopped: 'abandoned' }))
+      hardStop.listen(() => resolve({ stopped: 'abandoned' }))
     })
     return Promise.race([runJob((input, ctx) => type.run(input, ctx), claim, channel), abandoned])
   }
@@ -91,12 +88,14 @@ export class Runner {
   async #runInThread(
     type: LoadedTaskType,
     claim: Claim,
-    signal: AbortSignal,
-    hardStop: AbortSignal
+    stop: Stop<AbortCause>,
+    hardStop: Stop<AbortCause>
   ): Promise<RunResult['end']> {
     const { port1: port, port2: threadPort } = new MessageChannel()
     const send = (message: ToThread) => port.postMessage(message)
-    signal.addEventListener('abort', () => send({ kind: 'abort', cause: signal.reason.code }))
+    stop.listen((cause) => send({ kind: 'abort', cause }))
+    const kill = new AbortController()
+    hardStop.listen(() => kill.abort())
 
     const report = this.#reporter(claim)
     const receive = (message: FromThread) => {
@@ -116,13 +115,13 @@ export class Runner {
       const options = {
         filename: threadFile,
         transferList: [threadPort],
-        signal: hardStop
+        signal: kill.signal
       }
       const end: RunEnd | null = await (await this.#threads()).run(job, options)
       // A thread that died of a thrown null is no error to Piscina.
       return end ?? { crash: 'The thread threw null' }
     } catch (error) {
-      if (hardStop.aborted) return { stopped: 'terminated' }
+      if (kill.signal.aborted) return { stopped: 'terminated' }
       return { crash: error instanceof Error ? error.message : String(error) }
     } finally {
       // The result came by another way and may have overtaken what the thread had said before.

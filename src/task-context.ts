@@ -29,7 +29,7 @@ const progressEveryMs = 50
 const unreadable = 'A value that cannot be read'
 
 interface Channel {
-  signal: AbortSignal
+  abort: AbortController
   report: (report: Report) => void
   /** Resolves when the state (JSON text) is durable. */
   saveCheckpoint: (state: string) => Promise<void>
@@ -45,7 +45,10 @@ export async function runJob(
   const context: TaskContext = {
     taskId: job.taskId,
     attempt: job.attempt,
-    signal: channel.signal,
+    // Made when it is first asked for, which many tasks never do.
+    get signal() {
+      return channel.abort.signal
+    },
     restored: job.restored === undefined ? undefined : JSON.parse(job.restored),
     log: makeLog(channel.report),
     progress: progress.set,

@@ -24,6 +24,9 @@ export type ToThread =
   | { kind: 'abort'; cause: AbortCause }
   | { kind: 'checkpointed'; id: number; error?: ErrorInfo }
 
+// Asked again, the loader takes longer than many a task.
+let loaded: { module: string; type: TaskType } | undefined
+
 export default async function runInThread({ module, port, ...job }: ThreadJob): Promise<RunEnd> {
   const abort = new AbortController()
   const saving = new Map<number, { resolve: () => void; reject: (error: Error) => void }>()
@@ -56,10 +59,10 @@ export default async function runInThread({ module, port, ...job }: ThreadJob): 
 
   try {
     const run = async (input: unknown, ctx: Parameters<TaskType['run']>[1]) => {
-      const { default: type }: { default: TaskType } = await import(module)
-      return type.run(input, ctx)
+      if (loaded?.module !== module) loaded = { module, type: (await import(module)).default }
+      return loaded.type.run(input, ctx)
     }
-    return await runJob(run, job, { signal: abort.signal, report, saveCheckpoint })
+    return await runJob(run, job, { abort, report, saveCheckpoint })
   } finally {
     port.close()
   }

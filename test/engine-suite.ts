@@ -295,11 +295,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
       const { claim, settle } = await attempt(0)
 
       t.match(await engine.cancel(taskId), { status: 'running' })
-      await new Promise<void>((resolve) => {
-        if (claim.signal.aborted) resolve()
-        claim.signal.addEventListener('abort', () => resolve())
-      })
-      t.equal(claim.signal.reason, 'client')
+      t.equal(await new Promise((resolve) => claim.stop.listen(resolve)), 'client')
       settle({ status: 'pending', reason: 'shutdown', delayMs: 0 })
 
       await outcomes(taskId)

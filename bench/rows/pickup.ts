@@ -3,11 +3,11 @@ import { startInProcess } from '../in-process.ts'
 import { type Contender, quantile, type Row } from '../measure.ts'
 import { selfMeasured, withRedis } from '../peer.ts'
 
-const lastcall: Contender = {
+const lastcall = (onLost: 'fail' | 'requeue'): Contender => ({
   name: 'lastcall',
   async setUp() {
     let started: (at: number) => void = () => {}
-    const { tasks, close } = await startInProcess(() => started(performance.now()))
+    const { tasks, close } = await startInProcess(() => started(performance.now()), onLost)
     return {
       async measure(seconds) {
         const until = performance.now() + seconds * 1000
@@ -26,12 +26,12 @@ const lastcall: Contender = {
       close
     }
   }
-}
+})
 
-export const pickupRow: Row = {
-  title: 'pickup, idle: accept → the task runs, its start durable',
+const pickupRow = (title: string, onLost: 'fail' | 'requeue'): Row => ({
+  title,
   contenders: [
-    lastcall,
+    lastcall(onLost),
     ...withRedis([
       selfMeasured('BullMQ, everysec, add → active', {
         program: 'bullmq',
@@ -40,4 +40,10 @@ export const pickupRow: Row = {
       })
     ])
   ]
-}
+})
+
+export const pickupRows: Row[] = [
+  // As with BullMQ, whose jobs run again when their worker dies.
+  pickupRow('pickup, idle: accept → a task runs that may run again', 'requeue'),
+  pickupRow('pickup, idle: accept → a task runs that must not, its start durable', 'fail')
+]

@@ -3,6 +3,7 @@ import type { Claim, EngineHost, Outcome } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { within } from '../shutdown.ts'
+import { Stop } from '../stop.ts'
 import type { Connection } from './connection.ts'
 import { type Queue, stalledCheckMs } from './queue.ts'
 import type { Claims, Lost, Records, Settled, Started } from './records.ts'
@@ -21,7 +22,7 @@ export interface AttemptsOptions {
 
 interface Running {
   task: Started
-  abort: AbortController
+  stop: Stop<'client' | 'lost'>
   /** The latest progress, as JSON text, and whether it could not be written. */
   latest: { data: string; unsaid: boolean } | undefined
   ended: Promise<void>
@@ -68,7 +69,7 @@ export class Attempts {
 
   /** Tells a task to stop, if it runs here. */
   cancel(taskId: string): void {
-    this.#running.get(taskId)?.abort.abort('client')
+    this.#running.get(taskId)?.stop.tell('client')
   }
 
   /** Claims nothing more. What still runs is lost, as if this process had died. */
@@ -158,12 +159,12 @@ export class Attempts {
     if (earlier?.task.attempt === task.attempt) return
     if (earlier) {
       // This process was away, lost the task, and has been given it again before it knew.
-      earlier.abort.abort('lost')
+      earlier.stop.tell('lost')
       void earlier.ended.then(() => this.#begin(task))
     } else if (this.#claiming) {
       const running: Running = {
         task,
-        abort: new AbortController(),
+        stop: new Stop(),
         latest: undefined,
         ended: Promise.resolve()
       }
@@ -189,7 +190,7 @@ export class Attempts {
       requeues,
       restored,
       waitedMs,
-      signal: running.abort.signal,
+      stop: running.stop,
       durable: undefined,
       progress: (value, text) => {
         const latest = { data: JSON.stringify({ value, text }), unsaid: false }
@@ -278,7 +279,7 @@ export class Attempts {
       if (this.#inDoubt) await this.#recall()
       for (const { taskId, attempt, cause } of await records.confirm(owner, tasks)) {
         const running = this.#running.get(taskId)
-        if (running?.task.attempt === attempt) running.abort.abort(cause)
+        if (running?.task.attempt === attempt) running.stop.tell(cause)
       }
       this.#noteContact()
       if (tasks.length > 0) await queue.renew(tasks.map(({ taskId }) => taskId))

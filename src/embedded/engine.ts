@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Stop } from '../stop.ts'
 import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from '../stored.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
@@ -22,13 +23,14 @@ export interface EmbeddedOptions {
 
 interface Running {
   row: TaskRow
-  abort: AbortController
+  stop: Stop<'client' | 'lost'>
   cancelRequested: boolean
 }
 
 /** What a transaction will have done. */
 interface Change {
   pending: number
+  claimed: number
   freed: number
   /** Of this process alone. */
   whenCommitted: (() => void)[]
@@ -36,7 +38,6 @@ interface Change {
   whenDurable: (() => void)[]
 }
 
-const readLimit = 100
 const maxSweepEveryMs = 5_000
 const minSweepEveryMs = 100
 // The longest that one slice of a sweep may hold up the event loop.
@@ -106,8 +107,14 @@ export class EmbeddedEngine implements Engine {
       if (pending >= this.#options.maxPending) throw new TaskError('TASK_QUEUE_FULL', pending)
       this.#last = nextPosition(this.#last)
       const taskId = taskIdAt(this.#last)
-      store.insertTask(this.#last, taskId, task, Date.now())
-      this.#change.pending++
+      const now = Date.now()
+      // With a slot to spare, a task need not go through the queue.
+      if (this.#claiming && pending === 0 && this.#free() > 0) {
+        this.#start(store.insertTask(this.#last, taskId, task, 'running', now), task.input, undefined)
+      } else {
+        store.insertTask(this.#last, taskId, task, 'pending', now)
+        this.#change.pending++
+      }
       return { taskId, replayed: false }
     })
   }
@@ -145,7 +152,7 @@ export class EmbeddedEngine implements Engine {
         this.#change.whenCommitted.push(() => {
           if (!running) return
           running.cancelRequested = true
-          running.abort.abort('client')
+          running.stop.tell('client')
         })
       }
       return toRecord(store.byId(taskId) ?? row)
@@ -163,14 +170,15 @@ export class EmbeddedEngine implements Engine {
   }
 
   async follow(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'> {
-    const task = await this.#read((store) => store.position(taskId))
+    const task = this.#readNow((store) => store.position(taskId))
     if (!task) throw new TaskError('TASK_NOT_FOUND', taskId)
+    if (isFinished(task.status)) await this.#opened().commits.settled()
     const id = after !== undefined && /^\d{1,15}$/.test(after) ? Number(after) : 0
     if (isFinished(task.status) && id === task.last_event) return 'ended'
     return this.#feeds.follow(taskId, id <= task.last_event ? id : 0, signal, {
       settled: () => this.#opened().commits.settled(),
-      read: (position) => {
-        const events = this.#readNow((store) => store.eventsAfter(task.seq, position, readLimit))
+      read: (position, limit) => {
+        const events = this.#readNow((store) => store.eventsAfter(task.seq, position, limit))
         if (events.length === 0) {
           // Looked up again: it may have ended or been removed while the reader was slow.
           const now = this.#readNow((store) => store.position(taskId))
@@ -229,10 +237,11 @@ export class EmbeddedEngine implements Engine {
     return this.#open
   }
 
-  /** What is told to others must be durable. */
+  /** Resolves with what is read when it is durable: others are told. */
   async #read<T>(read: (store: Store) => T): Promise<T> {
+    const value = this.#readNow(read)
     await this.#opened().commits.settled()
-    return this.#readNow(read)
+    return value
   }
 
   #readNow<T>(read: (store: Store) => T): T {
@@ -248,25 +257,31 @@ export class EmbeddedEngine implements Engine {
   #claim(): void {
     const { store } = this.#opened()
     const now = Date.now()
-    let free = this.#options.maxRunning - this.#running.size + this.#change.freed
-    while (this.#claiming && free-- > 0 && this.#pending + this.#change.pending > 0) {
+    while (this.#claiming && this.#free() > 0 && this.#pending + this.#change.pending > 0) {
       const row = store.claimNext(now)
       if (!row) return
       this.#change.pending--
-      this.#append(row, row.last_event, 'task_started', { attempt: row.attempt })
-      const input = store.input(row)
-      // Only an earlier attempt can have left one.
-      const restored = row.attempt > 1 ? store.checkpoint(row.seq) : undefined
-      const { whenCommitted, whenDurable } = this.#change
-      const durable = new Promise<void>((resolve) => whenDurable.push(resolve))
-      whenCommitted.push(() => this.#run(row, input, restored, durable))
+      // Only an earlier attempt can have left a checkpoint.
+      this.#start(row, store.input(row), row.attempt > 1 ? store.checkpoint(row.seq) : undefined)
     }
+  }
+
+  #free(): number {
+    return this.#options.maxRunning - this.#running.size + this.#change.freed - this.#change.claimed
+  }
+
+  #start(row: TaskRow, input: string, restored: string | undefined): void {
+    this.#append(row, row.last_event, 'task_started', { attempt: row.attempt })
+    const { whenCommitted, whenDurable } = this.#change
+    const durable = new Promise<void>((resolve) => whenDurable.push(resolve))
+    whenCommitted.push(() => this.#run(row, input, restored, durable))
+    this.#change.claimed++
   }
 
   #run(row: TaskRow, input: string, restored: string | undefined, durable: Promise<void>): void {
     const { store, commits, host } = this.#opened()
     const { seq, attempt, task_id: taskId, type, failures, requeues } = row
-    const running: Running = { row, abort: new AbortController(), cancelRequested: false }
+    const running: Running = { row, stop: new Stop(), cancelRequested: false }
     this.#running.set(seq, running)
     const claim: Claim = {
       taskId,
@@ -278,13 +293,13 @@ export class EmbeddedEngine implements Engine {
       restored,
       durable,
       waitedMs: Math.max(0, (row.started_at ?? 0) - row.ready_at),
-      signal: running.abort.signal,
+      stop: running.stop,
       progress: (value, text) => {
         const written = commits.write(() => {
           const data = JSON.stringify({ value, text })
           const id = store.setProgress(seq, attempt, data)
           if (id !== undefined) this.#appendText(row, id, 'progress_update', data)
-        })
+        }, 'lazy')
         // A failing store is logged where it fails; the next progress says more than this one.
         written.catch(() => {})
       },
@@ -299,19 +314,23 @@ export class EmbeddedEngine implements Engine {
 
   /** Writes an outcome, however long the store refuses it: the work is done and must not be lost. */
   async #settle(running: Running, outcome: Outcome): Promise<void> {
-    while (this.#open) {
+    // Once it is committed it is not written again, even if nobody knows for a while whether it is durable.
+    while (this.#open && this.#running.get(running.row.seq) === running) {
       try {
         const { commits, host } = this.#open
-        await commits.write(() => {
-          // A cancel that was accepted outlives being put back.
-          const putBack = outcome.status === 'pending'
-          this.#writeOutcome(running.row, putBack && running.cancelRequested ? cancelledByClient : outcome)
-          this.#change.freed++
-          this.#change.whenCommitted.unshift(() => {
-            this.#running.delete(running.row.seq)
-            host.freed(running.row.task_id)
-          })
-        }, this.#pending > 0)
+        await commits.write(
+          () => {
+            // A cancel that was accepted outlives being put back.
+            const putBack = outcome.status === 'pending'
+            this.#writeOutcome(running.row, putBack && running.cancelRequested ? cancelledByClient : outcome)
+            this.#change.freed++
+            this.#change.whenCommitted.unshift(() => {
+              this.#running.delete(running.row.seq)
+              host.freed(running.row.task_id)
+            })
+          },
+          this.#pending > 0 ? 'urgent' : 'normal'
+        )
         return
       } catch {
         await sleep(retryMs)
@@ -418,6 +437,6 @@ export class EmbeddedEngine implements Engine {
   }
 }
 
-const noChange = (): Change => ({ pending: 0, freed: 0, whenCommitted: [], whenDurable: [] })
+const noChange = (): Change => ({ pending: 0, claimed: 0, freed: 0, whenCommitted: [], whenDurable: [] })
 
 const cancelledByClient: Outcome = { status: 'cancelled', reason: 'client' }

@@ -2,6 +2,7 @@ import { isFinalEvent, type TaskEvent } from '../task.ts'
 
 /** How many of a followed task's latest events are kept in memory, for the readers that keep up. */
 const recentEvents = 64
+const readLimit = 100
 
 interface Feed {
   recent: TaskEvent[]
@@ -12,7 +13,7 @@ interface Feed {
 
 interface Source {
   settled(): Promise<void> | undefined
-  read(after: number): TaskEvent[] | undefined
+  read(after: number, limit: number): TaskEvent[] | undefined
 }
 
 /** Wakes the readers of a task's events, and hands each new event to all of them in its one serialised form. */
@@ -36,8 +37,8 @@ export class Feeds {
   }
 
   /**
-   * `read` gives the events after an id from the log, none if there are none yet, undefined if none will come; it is
-   * asked once `settled` says that what it gives is durable.
+   * `read` gives so many events after an id from the log, none if there are none yet, undefined if none will come;
+   * `settled` resolves when they are durable.
    */
   async *follow(
     taskId: string,
@@ -51,15 +52,17 @@ export class Feeds {
     let wake = () => {}
     const onAbort = () => wake()
     signal.addEventListener('abort', onAbort)
+    let caughtUp = false
     try {
       while (!signal.aborted) {
-        let events = recentAfter(feed, after)
+        let events = recentAfter(feed, after, caughtUp)
         if (!events) {
-          const settling = settled()
-          if (settling) await settling
-          events = recentAfter(feed, after) ?? read(after)
+          events = read(after, readLimit)
+          if (events === undefined) return
+          caughtUp = events.length < readLimit
+          await settled()
+          if (events.length === 0) continue
         }
-        if (events === undefined) return
         const last = events.at(-1)
         if (last === undefined) {
           await new Promise<void>((resolve) => {
@@ -86,8 +89,11 @@ function wakeReaders(feed: Feed): void {
 }
 
 /** The events after an id, none if there are none yet; undefined if only the log can tell. */
-function recentAfter({ recent, removed }: Feed, after: number): TaskEvent[] | undefined {
+function recentAfter({ recent, removed }: Feed, after: number, caughtUp: boolean): TaskEvent[] | undefined {
+  if (removed) return undefined
   const first = recent[0]
-  if (first === undefined || removed || Number(first.id) > after + 1) return undefined
+  // Whoever has read all that there was hears of everything from then on.
+  if (first === undefined) return caughtUp ? [] : undefined
+  if (Number(first.id) > after + 1) return undefined
   return recent.slice(after + 1 - Number(first.id))
 }

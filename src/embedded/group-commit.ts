@@ -12,6 +12,19 @@ interface Write {
   reject: (error: unknown) => void
 }
 
+/**
+ * When a write is committed: at the end of this event-loop turn (`urgent`), or when the sync that is under way has
+ * ended (`normal`), or with the next of these, but after `lazyMs` at the latest.
+ */
+type Urgency = 'urgent' | 'normal' | 'lazy'
+
+// Not to be seen in what people look at, and much at hundreds of tasks that all report their progress.
+const lazyMs = 5
+
+// Callers are answered within two seconds.
+const patienceMs = 1_500
+const stuck = new Error('the disk does not answer')
+
 /** A committed transaction that waits for its sync. */
 interface Committed {
   startedAt: number
@@ -54,11 +67,13 @@ export class GroupCommit {
   #writes: Write[] = []
   #wanted = false
   #scheduled = false
+  #lazyTimer: NodeJS.Timeout | undefined
   /** Transactions that no sync has begun for. */
   #committed: Committed[] = []
   /** Transactions that a sync is under way for. */
   #syncing: Committed[] = []
   #syncFailed = false
+  #stuck = false
 
   /** Without a disk, what is committed counts as durable. */
   constructor(db: DatabaseSyncInstance, disk: Disk | undefined, hooks: Hooks) {
@@ -69,19 +84,24 @@ export class GroupCommit {
     this.#commit = db.prepare('COMMIT')
   }
 
-  /** Resolves with what `run` returned when it is durable. An urgent write does not wait for a sync that is under way. */
-  write<T>(run: () => T, urgent = false): Promise<T> {
+  /** Resolves with what `run` returned when it is durable. */
+  write<T>(run: () => T, urgency: Urgency = 'normal'): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (this.#stuck) return reject(unavailable(stuck))
       // The queue holds writes of many types; each one's own promise gives it its type back.
       this.#writes.push({ run, resolve: resolve as (value: unknown) => void, reject })
-      this.schedule(urgent)
+      this.schedule(urgency)
     })
   }
 
-  /** Makes sure that there is a transaction soon, even without a write. */
-  schedule(urgent = false): void {
+  /** Makes sure that there is a transaction, even without a write. */
+  schedule(urgency: Urgency = 'normal'): void {
+    if (urgency === 'lazy') {
+      this.#lazyTimer ??= setTimeout(() => this.schedule(), lazyMs)
+      return
+    }
     this.#wanted = true
-    if (this.#scheduled || (this.#syncing.length > 0 && !urgent)) return
+    if (this.#scheduled || (this.#syncing.length > 0 && urgency === 'normal')) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -94,7 +114,8 @@ export class GroupCommit {
     const last = this.#committed.at(-1) ?? this.#syncing.at(-1)
     if (!last) return undefined
     return new Promise((answer, reject) => {
-      if (this.#syncFailed) reject(unavailable('it is not known to be on the disk'))
+      if (this.#stuck) reject(unavailable(stuck))
+      else if (this.#syncFailed) reject(unavailable('it is not known to be on the disk'))
       else last.waiting.push({ answer, reject })
     })
   }
@@ -103,6 +124,8 @@ export class GroupCommit {
     const writes = this.#writes
     this.#writes = []
     this.#wanted = false
+    clearTimeout(this.#lazyTimer)
+    this.#lazyTimer = undefined
     const waiting: Waiting[] = []
     const startedAt = performance.now()
     try {
@@ -134,18 +157,31 @@ export class GroupCommit {
     this.#committed = []
     if (!this.#disk) this.#synced(null)
     else if (this.#syncFailed) this.#synced(errorOf(this.#disk.syncAll))
-    else this.#disk.sync((error) => this.#synced(error))
+    else {
+      const patience = setTimeout(() => this.#giveUpWaiting(), patienceMs)
+      this.#disk.sync((error) => {
+        clearTimeout(patience)
+        this.#synced(error)
+      })
+    }
+  }
+
+  /** Until the disk answers, nothing can be told, and more must not pile up. */
+  #giveUpWaiting(): void {
+    this.#stuck = true
+    this.#hooks.failed(stuck)
+    for (const { reject } of this.#writes) reject(unavailable(stuck))
+    this.#writes = []
+    for (const transaction of [...this.#syncing, ...this.#committed]) rejectAll(transaction, stuck)
   }
 
   #synced(error: unknown): void {
     this.#syncFailed = error !== null
+    this.#stuck = false
     const transactions = this.#syncing
     if (error !== null) {
       this.#hooks.failed(error)
-      for (const transaction of transactions) {
-        for (const { reject } of transaction.waiting) reject(unavailable(error))
-        transaction.waiting = []
-      }
+      for (const transaction of transactions) rejectAll(transaction, error)
       this.#committed.unshift(...transactions)
     } else {
       for (const { startedAt, whenDurable, waiting } of transactions) {
@@ -170,6 +206,11 @@ export class GroupCommit {
       // The next BEGIN says what is wrong.
     }
   }
+}
+
+function rejectAll(transaction: Committed, error: unknown): void {
+  for (const { reject } of transaction.waiting) reject(unavailable(error))
+  transaction.waiting = []
 }
 
 function errorOf(run: () => void): unknown {

@@ -9,12 +9,11 @@ const mebibyte = 1024 * 1024
 async function runWith(run: (input: unknown, ctx: TaskContext) => unknown, job: Partial<Job> = {}) {
   const reports: Report[] = []
   const checkpoints: string[] = []
-  const { signal } = new AbortController()
   const end = await runJob(
     run,
     { taskId: 'id', attempt: 1, input: '{}', restored: undefined, ...job },
     {
-      signal,
+      abort: new AbortController(),
       report: (report) => void reports.push(report),
       saveCheckpoint: async (state) => void checkpoints.push(state)
     }
@@ -189,7 +188,7 @@ t.test('the first progress is told at once', async (t) => {
     },
     { taskId: 'id', attempt: 1, input: '{}', restored: undefined },
     {
-      signal: new AbortController().signal,
+      abort: new AbortController(),
       report: ({ kind }) => void order.push(kind),
       saveCheckpoint: async () => {}
     }
@@ -225,7 +224,7 @@ t.test('progress that waits is told when its time has come, without another call
     },
     { taskId: 'id', attempt: 1, input: '{}', restored: undefined },
     {
-      signal: new AbortController().signal,
+      abort: new AbortController(),
       report: (report) => {
         if (report.kind === 'progress') told.push(report.value)
         if (told.length === 2) release()

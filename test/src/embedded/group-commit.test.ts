@@ -34,7 +34,8 @@ function start(t: Test, disk: Disk | undefined) {
     durable: () => {},
     failed: (error) => heard.push(`failed: ${error instanceof Error ? error.message : error}`)
   })
-  const write = (word: string, urgent = false) => commits.write(() => insert.run(word) && word, urgent)
+  const write = (word: string, urgency?: 'urgent' | 'lazy') =>
+    commits.write(() => insert.run(word) && word, urgency)
   const words = () =>
     db
       .prepare('SELECT word FROM words')
@@ -87,7 +88,7 @@ t.test('an urgent write is committed at once, and durable by the next sync', asy
   const { write, words, heard } = start(t, disk)
   const first = write('a')
   await nextTurn()
-  const urgent = write('b', true)
+  const urgent = write('b', 'urgent')
   await nextTurn()
   t.strictSame(words(), ['a', 'b'])
 
@@ -98,6 +99,17 @@ t.test('an urgent write is committed at once, and durable by the next sync', asy
 
   t.equal(await urgent, 'b')
   t.equal(heard.at(-1), 'transaction 2 durable')
+})
+
+t.test('a lazy write goes along with the next one, or alone after a few milliseconds', async (t) => {
+  const { write, words, heard } = start(t, undefined)
+  const lazy = write('a', 'lazy')
+  await nextTurn()
+  t.strictSame(words(), [])
+  t.strictSame(await Promise.all([lazy, write('b')]), ['a', 'b'])
+  t.equal(heard.length, 2, 'in one transaction')
+
+  t.equal(await write('c', 'lazy'), 'c')
 })
 
 t.test('what is committed is waited for before it is told', async (t) => {
@@ -144,6 +156,35 @@ t.test('a failed sync is no success, and what it missed is written another way',
     'transaction 3 durable'
   ])
 })
+
+t.test(
+  'while the disk does not answer callers are told so, and what it took is durable when it does',
+  async (t) => {
+    const { disk, syncs } = slowDisk()
+    const { commits, write, words, heard } = start(t, disk)
+    const first = write('a')
+    await nextTurn()
+    const waiting = write('b')
+
+    await t.rejects(first, { code: 'STORE_UNAVAILABLE', message: /does not answer/ })
+    await t.rejects(waiting, { code: 'STORE_UNAVAILABLE' })
+    await t.rejects(write('c'), { code: 'STORE_UNAVAILABLE' })
+    await t.rejects(commits.settled() ?? Promise.resolve(), { code: 'STORE_UNAVAILABLE' })
+
+    syncs[0]?.(null)
+    syncs[1]?.(null)
+    const last = write('d')
+    await nextTurn()
+    syncs[2]?.(null)
+    t.equal(await last, 'd')
+    t.strictSame(words(), ['a', 'd'])
+    t.strictSame(heard.slice(0, 3), [
+      'transaction 1 committed',
+      'failed: the disk does not answer',
+      'transaction 1 durable'
+    ])
+  }
+)
 
 t.test('a refused write leaves the others alone; any other error undoes its whole transaction', async (t) => {
   const { commits, write, words, heard } = start(t, undefined)
