@@ -16,7 +16,7 @@ import { pickupRows } from './rows/pickup.ts'
 import { busyProbes, idleProbes } from './rows/probes.ts'
 import { scaleRows } from './rows/scale.ts'
 import { startStop } from './rows/start-stop.ts'
-import { killRow, threadsRow } from './rows/threads.ts'
+import { killRow, threadsRows } from './rows/threads.ts'
 import { formatTable } from './table.ts'
 
 const { values } = parseArgs({
@@ -31,7 +31,7 @@ const { quick, only, baseline } = values
 const rows: Row[] = [
   accept,
   lifeRow,
-  threadsRow,
+  ...threadsRows,
   ...pickupRows,
   fanOutRow,
   manyTasksRow,

@@ -5,17 +5,22 @@ import { selfMeasured } from '../peer.ts'
 import { startLastcall } from '../program.ts'
 import { contender as noOpContender, postAll } from './no-op.ts'
 
-export const threadsRow: Row = {
-  title: 'life of a thread no-op over HTTP, 64 connections, 2 workers',
+const threadsRow = (title: string, type: string): Row => ({
+  title,
   contenders: [
-    noOpContender('thread', postAll('no-op-thread'), { MAX_WORKERS: '2' }),
+    noOpContender('thread', postAll(type), { MAX_WORKERS: '2' }),
     selfMeasured('piscina, bare round trips', {
       program: 'piscina',
       question: { what: 'round-trips', threads: 2 },
       bars: { 'tasks/s': { min: 0.5 } }
     })
   ]
-}
+})
+
+export const threadsRows: Row[] = [
+  threadsRow('life of a thread no-op that may run again, over HTTP, 2 workers', 'no-op-thread-again'),
+  threadsRow('life of a thread no-op, over HTTP, 2 workers', 'no-op-thread')
+]
 
 const lastcallKill: Contender = {
   name: 'lastcall',

@@ -7,7 +7,7 @@ export default {
   input: {},
   isolation: 'inline',
   async run({ gate, ticks, everyMs = 50 }, { progress }) {
-    while (!(await isThere(gate))) await sleep(20)
+    await isOpen(gate)
     for (let n = 1; n <= ticks; n++) {
       progress(n / ticks, `tick ${n}`)
       await sleep(everyMs)
@@ -16,8 +16,22 @@ export default {
   }
 }
 
-const isThere = (file) =>
-  access(file).then(
-    () => true,
-    () => false
-  )
+/** One look at a time for all tasks that wait for the same file: what they cost is not what is measured. */
+const gates = new Map()
+
+function isOpen(file) {
+  const waiting = gates.get(file) ?? wait(file)
+  gates.set(file, waiting)
+  return waiting
+}
+
+async function wait(file) {
+  for (;;) {
+    const isThere = await access(file).then(
+      () => true,
+      () => false
+    )
+    if (isThere) return
+    await sleep(20)
+  }
+}

@@ -1,0 +1,7 @@
+export default {
+  type: 'no-op-thread-again',
+  description: 'Does nothing, in a thread, and may do it again.',
+  input: {},
+  onLost: 'requeue',
+  run: async () => null
+}
