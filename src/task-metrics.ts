@@ -107,7 +107,7 @@ export class TaskMetrics {
     })
     this.commit = new Histogram({
       name: 'task_store_commit_seconds',
-      help: 'Time that one transaction of the task store took',
+      help: 'Time from the start of a transaction of the task store until it is durable',
       buckets: commitBuckets,
       registers
     })

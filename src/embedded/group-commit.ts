@@ -158,9 +158,11 @@ export class GroupCommit {
     if (!this.#disk) this.#synced(null)
     else if (this.#syncFailed) this.#synced(errorOf(this.#disk.syncAll))
     else {
-      const patience = setTimeout(() => this.#giveUpWaiting(), patienceMs)
+      // Twice half as long: after a pause of the whole process the disk's answer comes behind the first.
+      let passed = 0
+      const patience = setInterval(() => ++passed === 2 && this.#giveUpWaiting(), patienceMs / 2)
       this.#disk.sync((error) => {
-        clearTimeout(patience)
+        clearInterval(patience)
         this.#synced(error)
       })
     }
@@ -179,23 +181,30 @@ export class GroupCommit {
     this.#syncFailed = error !== null
     this.#stuck = false
     const transactions = this.#syncing
-    if (error !== null) {
-      this.#hooks.failed(error)
-      for (const transaction of transactions) rejectAll(transaction, error)
-      this.#committed.unshift(...transactions)
-    } else {
-      for (const { startedAt, whenDurable, waiting } of transactions) {
-        whenDurable()
-        this.#hooks.durable((performance.now() - startedAt) / 1000)
-        for (const { answer } of waiting) answer()
-      }
+    try {
+      if (error === null) this.#tell(transactions)
+      else this.#doubt(transactions, error)
+    } finally {
+      this.#syncing = []
+      // At once, so that the disk is at work again while the answers are made.
+      if (this.#wanted && this.#disk && error === null && !this.#scheduled) this.#transact()
+      else if (this.#wanted) this.schedule()
+      else if (error === null) this.#sync()
     }
-    this.#syncing = []
-    if (this.#wanted) {
-      // At once, if there is a disk that can be at work while the answers are made.
-      if (this.#disk && !this.#scheduled && error === null) this.#transact()
-      else this.schedule()
-    } else if (error === null) this.#sync()
+  }
+
+  #tell(transactions: Committed[]): void {
+    for (const { startedAt, whenDurable, waiting } of transactions) {
+      whenDurable()
+      this.#hooks.durable((performance.now() - startedAt) / 1000)
+      for (const { answer } of waiting) answer()
+    }
+  }
+
+  #doubt(transactions: Committed[], error: unknown): void {
+    this.#hooks.failed(error)
+    for (const transaction of transactions) rejectAll(transaction, error)
+    this.#committed.unshift(...transactions)
   }
 
   #rollBack(): void {
