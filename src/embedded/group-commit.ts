@@ -46,7 +46,7 @@ interface Hooks {
 
 /** Brings what was committed to the disk. */
 export interface Disk {
-  /** Calls back when all that was committed before the call is durable. */
+  /** Calls back when all that was committed before the call is durable; a quick disk before this returns. */
   sync(done: (error: Error | null) => void): void
   /** Throws unless all is durable; for use after `sync` has failed, because the kernel reports a page that it lost only once. */
   syncAll(): void
@@ -153,19 +153,23 @@ export class GroupCommit {
 
   #sync(): void {
     if (this.#syncing.length > 0 || this.#committed.length === 0) return
-    this.#syncing = this.#committed
+    const transactions = this.#committed
+    this.#syncing = transactions
     this.#committed = []
-    if (!this.#disk) this.#synced(null)
-    else if (this.#syncFailed) this.#synced(errorOf(this.#disk.syncAll))
-    else {
-      // Twice half as long: after a pause of the whole process the disk's answer comes behind the first.
-      let passed = 0
-      const patience = setInterval(() => ++passed === 2 && this.#giveUpWaiting(), patienceMs / 2)
-      this.#disk.sync((error) => {
-        clearInterval(patience)
-        this.#synced(error)
-      })
+    let inPlace = true
+    let patience: NodeJS.Timeout | undefined
+    const done = (error: Error | null) => {
+      clearInterval(patience)
+      this.#synced(error, inPlace)
     }
+    if (!this.#disk) done(null)
+    else if (this.#syncFailed) done(errorOf(this.#disk.syncAll))
+    else this.#disk.sync(done)
+    inPlace = false
+    if (this.#syncing !== transactions) return
+    // Twice half as long: after a pause of the whole process the disk's answer comes behind the first.
+    let halves = 0
+    patience = setInterval(() => ++halves === 2 && this.#giveUpWaiting(), patienceMs / 2)
   }
 
   /** Until the disk answers, nothing can be told, and more must not pile up. */
@@ -177,7 +181,7 @@ export class GroupCommit {
     for (const transaction of [...this.#syncing, ...this.#committed]) rejectAll(transaction, stuck)
   }
 
-  #synced(error: unknown): void {
+  #synced(error: Error | null, inPlace: boolean): void {
     this.#syncFailed = error !== null
     this.#stuck = false
     const transactions = this.#syncing
@@ -187,7 +191,7 @@ export class GroupCommit {
     } finally {
       this.#syncing = []
       // At once, so that the disk is at work again while the answers are made.
-      if (this.#wanted && this.#disk && error === null && !this.#scheduled) this.#transact()
+      if (this.#wanted && !inPlace && error === null && !this.#scheduled) this.#transact()
       else if (this.#wanted) this.schedule()
       else if (error === null) this.#sync()
     }
@@ -201,7 +205,7 @@ export class GroupCommit {
     }
   }
 
-  #doubt(transactions: Committed[], error: unknown): void {
+  #doubt(transactions: Committed[], error: Error): void {
     this.#hooks.failed(error)
     for (const transaction of transactions) rejectAll(transaction, error)
     this.#committed.unshift(...transactions)
@@ -222,12 +226,13 @@ function rejectAll(transaction: Committed, error: unknown): void {
   transaction.waiting = []
 }
 
-function errorOf(run: () => void): unknown {
+/** What is thrown, if anything is. */
+export function errorOf(run: () => void): Error | null {
   try {
     run()
     return null
   } catch (error) {
-    return error
+    return error instanceof Error ? error : new Error(String(error))
   }
 }
 
