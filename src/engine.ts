@@ -51,6 +51,15 @@ export type Outcome =
   | { status: 'cancelled'; reason: CancelReason }
   | { status: 'pending'; reason: RequeueReason; delayMs: number }
 
+/** An attempt that has an outcome, or a task that never ran: then `startedAt` is missing. Times are epoch milliseconds. */
+export interface Settled {
+  taskId: string
+  type: string
+  attempt: number
+  startedAt?: number
+  endedAt: number
+}
+
 /** What an engine asks of the service that it works for. */
 export interface EngineHost {
   /** Runs a claimed task to its end. Never rejects. */
@@ -59,10 +68,10 @@ export interface EngineHost {
   lost(task: { type: string; requeues: number }): Outcome
   /** A slot is free because its outcome survives the process; `settled` may be yet to come, and implies it. */
   freed(taskId: string): void
-  /** An outcome is durable; `startedAt` is missing if the task never ran, all times are epoch milliseconds. */
-  settled(task: { taskId: string; type: string; startedAt?: number; endedAt: number }, outcome: Outcome): void
+  /** An outcome is durable. The task's next attempt may have begun already. */
+  settled(task: Settled, outcome: Outcome): void
   /** An attempt is over without an outcome of its own: another process has its task. */
-  dropped(taskId: string): void
+  dropped(taskId: string, attempt: number): void
   /** A transaction was durable after so many seconds. */
   committed(seconds: number): void
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import stringify from 'safe-stable-stringify'
-import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport } from './engine.ts'
+import type { Claim, Engine, EngineHost, Events, Outcome, Settled, ShutdownReport } from './engine.ts'
 import { type ErrorCode, TaskError } from './errors.ts'
 import type { Log } from './log.ts'
 import type { Run, Runner, RunResult } from './runner.ts'
@@ -24,6 +24,7 @@ export interface TaskServiceOptions {
 }
 
 interface Held {
+  attempt: number
   run: Run | undefined
   type: LoadedTaskType | undefined
 }
@@ -64,7 +65,7 @@ export class TaskService implements DrainParticipant {
       lost: ({ type, requeues }) => this.#judgeLost(type, requeues),
       freed: (taskId) => this.#freed(taskId),
       settled: (task, outcome) => this.#settled(task, outcome),
-      dropped: (taskId) => this.#over(taskId),
+      dropped: (taskId, attempt) => this.#over(taskId, attempt),
       committed: (seconds) => this.#metrics.commit.observe(seconds)
     }
     await this.#engine.start(host)
@@ -233,7 +234,7 @@ export class TaskService implements DrainParticipant {
     this.#metrics.queueWait.observe(label, claim.waitedMs / 1000)
     this.#log.debug({ taskId, type: claim.type, attempt }, 'task started')
 
-    const held: Held = { run: undefined, type }
+    const held: Held = { attempt, run: undefined, type }
     this.#held.set(taskId, held)
     this.#active.add(taskId)
     this.#metrics.updateTaskMetrics(this.#active.size)
@@ -287,8 +288,8 @@ export class TaskService implements DrainParticipant {
     }
   }
 
-  #settled(task: Parameters<EngineHost['settled']>[0], outcome: Outcome): void {
-    const { taskId, startedAt, endedAt } = task
+  #settled(task: Settled, outcome: Outcome): void {
+    const { taskId, attempt, startedAt, endedAt } = task
     const type = this.#label(task.type)
     const ran = startedAt === undefined ? undefined : (endedAt - startedAt) / 1000
     const fields = { taskId, type: task.type, seconds: ran }
@@ -301,7 +302,7 @@ export class TaskService implements DrainParticipant {
       const reason = outcome.status === 'cancelled' ? outcome.reason : undefined
       this.#log.info({ ...fields, status: outcome.status, reason, error: detail }, 'task ended')
     }
-    this.#over(taskId)
+    this.#over(taskId, attempt)
   }
 
   #freed(taskId: string): void {
@@ -309,10 +310,12 @@ export class TaskService implements DrainParticipant {
     this.#metrics.updateTaskMetrics(this.#active.size)
   }
 
-  /** A task does not run here any more. */
-  #over(taskId: string): void {
-    this.#freed(taskId)
-    this.#held.delete(taskId)
+  /** An attempt does not run here any more; the next one of the same task may. */
+  #over(taskId: string, attempt: number): void {
+    if (this.#held.get(taskId)?.attempt === attempt) {
+      this.#freed(taskId)
+      this.#held.delete(taskId)
+    }
     if (this.#held.size > 0) return
     const waiting = this.#wakeIdle
     this.#wakeIdle = []

@@ -241,13 +241,16 @@ export class Attempts {
     const { taskId, type, attempt, startedAt } = task
     const settled = await records.settle(task, owner, claim, outcome)
     if (settled.status !== 'refused') {
-      host.settled({ taskId, type, startedAt, endedAt: settled.endedAt }, written(outcome, settled.status))
+      host.settled(
+        { taskId, type, attempt, startedAt, endedAt: settled.endedAt },
+        written(outcome, settled.status)
+      )
     } else if (settled.now.status === outcome.status && settled.now.attempt === attempt) {
       // Written already: an answer got lost, its effect did not.
-      host.settled({ taskId, type, startedAt, endedAt: Date.now() }, outcome)
+      host.settled({ taskId, type, attempt, startedAt, endedAt: Date.now() }, outcome)
     } else {
       log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
-      host.dropped(taskId)
+      host.dropped(taskId, attempt)
     }
     return settled
   }
@@ -262,7 +265,7 @@ export class Attempts {
       if (settled.status === 'refused') return
       log.warn({ taskId, type, attempt }, 'the process that ran a task is lost')
       const { startedAt, endedAt } = settled
-      host.settled({ taskId, type, startedAt, endedAt }, written(outcome, settled.status))
+      host.settled({ taskId, type, attempt, startedAt, endedAt }, written(outcome, settled.status))
     } catch {
       // Its job is found again, by whoever claims it or when its lock has run out.
     }

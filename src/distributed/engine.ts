@@ -100,8 +100,10 @@ export class DistributedEngine implements Engine {
     if (cancelled.was === 'unknown') throw new TaskError('TASK_NOT_FOUND', taskId)
     if (cancelled.was === 'finished') throw new TaskError('TASK_ALREADY_FINISHED', taskId, cancelled.status)
     const { record } = cancelled
-    if (cancelled.was === 'pending')
-      this.#host?.settled({ taskId, type: record.type, endedAt: cancelled.endedAt }, cancelledByClient)
+    if (cancelled.was === 'pending') {
+      const { type, attempt } = record
+      this.#host?.settled({ taskId, type, attempt, endedAt: cancelled.endedAt }, cancelledByClient)
+    }
     return record
   }
 

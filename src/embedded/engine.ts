@@ -356,7 +356,7 @@ export class EmbeddedEngine implements Engine {
       const [type, data] = finalEvent(outcome)
       this.#appendText(row, id, type, data)
     }
-    const task = { taskId: row.task_id, type: row.type, endedAt }
+    const task = { taskId: row.task_id, type: row.type, attempt: row.attempt, endedAt }
     const startedAt = row.status === 'running' ? row.started_at : null
     this.#change.whenDurable.push(() =>
       host.settled(startedAt === null ? task : { ...task, startedAt }, outcome)

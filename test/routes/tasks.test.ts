@@ -720,6 +720,25 @@ t.test('at most MAX_WORKERS tasks run at once', async (t) => {
   }
 })
 
+t.test('a task that is tried again at once still counts as running', async (t) => {
+  const held = heldTask({ attempts: 2 })
+  const app = await startApp(t, { types: [held.type] })
+  const taskId = await start(app, { type: 'held', input: null })
+  ;(await held.started()).fail(new Error('again'))
+  const second = await held.started(1)
+  // By the end of a later one, all has been told of the first attempt.
+  const later = await start(app, { type: 'held', input: null })
+  ;(await held.started(2)).release()
+  await ended(app, later)
+
+  t.equal(app.tasks.getActiveTaskCount(), 1)
+  t.equal(app.tasks.remaining(), 1)
+
+  second.release()
+  t.match(await ended(app, taskId), { status: 'completed', attempt: 2 })
+  t.equal(app.tasks.remaining(), 0)
+})
+
 t.test('cancelling a pending task ends it at once, and it never runs', async (t) => {
   const held = heldTask()
   const app = await startApp(t, { env: { MAX_WORKERS: '1' }, types: [held.type, echo] })

@@ -160,3 +160,28 @@ t.test('a path below a file is refused', async (t) => {
   t.match(await refusedStart(t, envOf(path)), /tasks\.db cannot be opened/)
   t.equal(await readFile(join(dir, 'file'), 'utf8'), 'text')
 })
+
+for (const sync of ['full', 'normal']) {
+  t.test(
+    `with STORE_SYNC=${sync} ${sync === 'full' ? 'each answer has' : 'no answer has'} waited for the disk`,
+    async (t) => {
+      const dir = t.testdir({})
+      const trace = join(dir, 'trace.log')
+      const server = await startServer(t, {
+        ...envOf(join(dir, 'tasks.db')),
+        STORE_SYNC: sync,
+        // What Node itself asks the file system for, in place and in its threads; SQLite's own syncs are not among that.
+        NODE_OPTIONS: `--trace-event-categories node.fs.sync,node.fs.async --trace-event-file-pattern ${trace}`
+      })
+      const tasks = 5
+      for (let n = 0; n < tasks; n++) t.equal(await post(server.url), 202)
+      server.child.kill('SIGTERM')
+      await server.exited
+
+      const begun =
+        (await readFile(trace, 'utf8')).match(/"ph":"[Bb]"[^}]*"name":"(fs\.sync\.)?fdatasync"/g) ?? []
+      if (sync === 'full') t.ok(begun.length >= tasks, `${begun.length} syncs`)
+      else t.equal(begun.length, 0)
+    }
+  )
+}
