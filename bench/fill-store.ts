@@ -1,6 +1,5 @@
 import { closeDatabase, openDatabase } from '../src/embedded/database.ts'
-
-const epoch = Date.UTC(2020, 0)
+import { epoch } from '../src/task-id.ts'
 
 /** Puts a store there that has seen many tasks: finished no-ops, and tasks of the type `hold` that wait. */
 export function fillStore(path: string, finished: number, pending: number): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
-// Positions count from here; they are safe integers until 2089.
-const epoch = Date.UTC(2020, 0)
+/** Epoch milliseconds that positions count from; they are safe integers until 2089. */
+export const epoch = Date.UTC(2020, 0)
 const perMs = 4096
 const form = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 

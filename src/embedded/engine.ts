@@ -76,6 +76,7 @@ export class EmbeddedEngine implements Engine {
       durable: (seconds) => host.committed(seconds),
       failed: (error) => this.#failed(error)
     })
+    // It also refers to the database, which the driver closes under its statements when nothing else does.
     const close = () => {
       log?.close()
       closeDatabase(db)

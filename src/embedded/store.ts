@@ -49,17 +49,10 @@ const joined =
  * The driver types rows as `any`; each method's return type says which columns its statement selects.
  */
 export class Store {
-  readonly #db: DatabaseSyncInstance
   readonly #sql: ReturnType<typeof prepareAll>
 
   constructor(db: DatabaseSyncInstance) {
-    this.#db = db
     this.#sql = prepareAll(db)
-  }
-
-  /** The database itself, also so that it outlives its statements: the driver closes it when nothing refers to it. */
-  get db(): DatabaseSyncInstance {
-    return this.#db
   }
 
   /** A new task, which waits in the queue or, if a slot is free for it, is running at once. */
