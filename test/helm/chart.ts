@@ -1,10 +1,10 @@
 /** The chart as a cluster would see it: rendered, parsed, and its pod as one would start it. */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { IContainer } from 'kubernetes-models/v1/Container'
 import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec'
 import { parseAllDocuments } from 'yaml'
+import { needsCommand } from '../helper.ts'
 
 export interface KubernetesObject {
   apiVersion: string
@@ -18,22 +18,15 @@ export type Values = Record<string, unknown>
 
 export const chart = fileURLToPath(new URL('../../helm', import.meta.url))
 
-/** The first of: helm on PATH, $HELM, the stand-in beside the repository. */
-function findHelm(): string | undefined {
-  const onPath = spawnSync('which', ['helm'], { encoding: 'utf8' }).stdout.trim()
-  const standIn = fileURLToPath(new URL('../../../shared/tools/helm/helm', import.meta.url))
-  return [onPath, process.env.HELM, standIn].find((path) => path && existsSync(path))
-}
+/** $HELM, or what is on PATH. */
+const program = process.env.HELM || 'helm'
 
-const found = findHelm()
-
-/** Why tests of the chart are skipped, if they are; never in a CI that has the stand-in laid beside it. */
+/** Why tests of the chart are skipped, if they are. */
 export const needsHelm: string | false =
-  found === undefined ? 'helm is not installed: put it on PATH or into $HELM' : false
+  needsCommand(program) && 'helm is not installed: put it on PATH or into $HELM'
 
 export function helm(args: string[], values: Values = {}) {
-  if (found === undefined) throw new Error('helm is not installed')
-  const { status, stdout, stderr, error } = spawnSync(found, [...args, '--values', '-'], {
+  const { status, stdout, stderr, error } = spawnSync(program, [...args, '--values', '-'], {
     encoding: 'utf8',
     input: JSON.stringify(values),
     maxBuffer: 64 * 1024 * 1024
