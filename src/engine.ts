@@ -107,7 +107,10 @@ export interface Engine {
   get(taskId: string): Promise<TaskRecord | undefined>
   /** Newest first. CURSOR_INVALID. */
   list(query: TaskQuery): Promise<TaskPage>
-  /** A pending task is cancelled, a running one told to stop. TASK_NOT_FOUND, TASK_ALREADY_FINISHED. */
+  /**
+   * A pending task is cancelled, a running one told to stop; however its attempt ends, it ends as `afterCancel` says.
+   * TASK_NOT_FOUND, TASK_ALREADY_FINISHED.
+   */
   cancel(taskId: string): Promise<TaskRecord>
   /** Forgets a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
   remove(taskId: string): Promise<void>

@@ -1,5 +1,4 @@
 /** What both engines make of what they keep. */
-import type { Outcome } from './engine.ts'
 import { TaskError } from './errors.ts'
 import type { EventType, TaskEvent, TaskRecord, TaskStatus } from './task.ts'
 
@@ -25,18 +24,6 @@ export interface StoredEvent {
   at: number
   /** JSON text. */
   data: string
-}
-
-/** The type of the final event of an outcome, and its data as JSON text. */
-export function finalEvent(outcome: Exclude<Outcome, { status: 'pending' }>): [EventType, string] {
-  switch (outcome.status) {
-    case 'completed':
-      return ['task_completed', outcome.result]
-    case 'failed':
-      return ['task_failed', JSON.stringify(outcome.error)]
-    case 'cancelled':
-      return ['task_cancelled', JSON.stringify({ reason: outcome.reason })]
-  }
 }
 
 export function toEvent(taskId: string, { id, type, at, data }: StoredEvent): TaskEvent {

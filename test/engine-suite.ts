@@ -304,6 +304,32 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     }
   )
 
+  const ends: Outcome[] = [
+    { status: 'pending', reason: 'retry', delayMs: 0 },
+    { status: 'pending', reason: 'shutdown', delayMs: 60_000 },
+    completed('too late'),
+    { status: 'failed', error: { code: 'NO_LUCK', message: 'none' } }
+  ]
+  for (const outcome of ends) {
+    const what = outcome.status === 'pending' ? `requeue (${outcome.reason})` : outcome.status
+    t.test(`a cancel that meets the attempt's end (${what}) in the store is not lost`, async (t) => {
+      const { engine, submit, attempt, attempts, outcomes } = await start(t, { maxRunning: 1 })
+      const taskId = await submit()
+      const { settle } = await attempt(0)
+
+      const accepted = engine.cancel(taskId)
+      settle(outcome)
+
+      t.match(await accepted, { status: 'running' })
+      t.strictSame(await outcomes(taskId), [{ status: 'cancelled', reason: 'client' }])
+      t.match(await engine.get(taskId), { status: 'cancelled', cancelReason: 'client' })
+      t.strictSame(typesOf(await history(engine, taskId)), ['task_started', 'task_cancelled'])
+      const next = await submit()
+      t.equal((await attempt(1)).claim.taskId, next, 'its slot is free, and it does not start again')
+      t.equal(attempts.length, 2)
+    })
+  }
+
   t.test(
     'a task that is put back starts again with its checkpoint, its counts and the next attempt',
     async (t) => {

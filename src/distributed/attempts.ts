@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, EngineHost, Outcome } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { afterCancel } from '../outcome.ts'
 import { within } from '../shutdown.ts'
 import { Stop } from '../stop.ts'
 import type { Connection } from './connection.ts'
 import { type Queue, stalledCheckMs } from './queue.ts'
-import type { Claims, Lost, Records, Settled, Started } from './records.ts'
+import type { Attempt, Claims, Records, Settled, Started } from './records.ts'
 import { lockMs } from './scripts.ts'
 
 export interface AttemptsOptions {
@@ -35,8 +36,6 @@ const confirmEveryMs = 500
 const silenceMs = 2_000
 const maxWaitMs = 5_000
 const stopWithinMs = 500
-
-export const cancelledByClient: Outcome = { status: 'cancelled', reason: 'client' }
 
 /** The attempts that run in this process: claims tasks for its free slots, keeps hold of them, writes what becomes of them. */
 export class Attempts {
@@ -240,14 +239,17 @@ export class Attempts {
     const { records, owner, host, log } = this.#options
     const { taskId, type, attempt, startedAt } = task
     const settled = await records.settle(task, owner, claim, outcome)
+    const written = [outcome, afterCancel(outcome)]
     if (settled.status !== 'refused') {
-      host.settled(
-        { taskId, type, attempt, startedAt, endedAt: settled.endedAt },
-        written(outcome, settled.status)
-      )
-    } else if (settled.now.status === outcome.status && settled.now.attempt === attempt) {
+      const recorded = written.find(({ status }) => status === settled.status) ?? outcome
+      host.settled({ taskId, type, attempt, startedAt, endedAt: settled.endedAt }, recorded)
+      return settled
+    }
+    const { now } = settled
+    const recorded = now.attempt === attempt && written.find(({ status }) => status === now.status)
+    if (recorded) {
       // Written already: an answer got lost, its effect did not.
-      host.settled({ taskId, type, attempt, startedAt, endedAt: Date.now() }, outcome)
+      host.settled({ taskId, type, attempt, startedAt, endedAt: Date.now() }, recorded)
     } else {
       log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
       host.dropped(taskId, attempt)
@@ -256,16 +258,19 @@ export class Attempts {
   }
 
   /** Says what becomes of a task whose owner is lost; `owner` is who has its job now, if anybody has. */
-  async #judge(lost: Lost, owner: string): Promise<void> {
+  async #judge(lost: Attempt, owner: string): Promise<void> {
     const { records, host, log } = this.#options
     const { taskId, type, attempt } = lost
-    const outcome = lost.cancelRequested ? cancelledByClient : host.lost(lost)
+    const outcome = host.lost(lost)
     try {
       const settled = await records.settle(lost, owner, 0, outcome)
       if (settled.status === 'refused') return
       log.warn({ taskId, type, attempt }, 'the process that ran a task is lost')
       const { startedAt, endedAt } = settled
-      host.settled({ taskId, type, attempt, startedAt, endedAt }, written(outcome, settled.status))
+      host.settled(
+        { taskId, type, attempt, startedAt, endedAt },
+        settled.status === outcome.status ? outcome : afterCancel(outcome)
+      )
     } catch {
       // Its job is found again, by whoever claims it or when its lock has run out.
     }
@@ -316,7 +321,3 @@ export class Attempts {
     }
   }
 }
-
-/** A task that is put back is cancelled instead if its client wants that. */
-const written = (outcome: Outcome, status: Outcome['status']): Outcome =>
-  status === outcome.status ? outcome : cancelledByClient

@@ -1,5 +1,6 @@
 import type { Outcome, ShutdownReport, Submission } from '../engine.ts'
-import { finalEvent, type StoredTask, toRecord } from '../stored.ts'
+import { afterCancel, outcomeEvent } from '../outcome.ts'
+import { type StoredTask, toRecord } from '../stored.ts'
 import type { TaskRecord, TaskStatus } from '../task.ts'
 import type { Connection } from './connection.ts'
 import { queueName } from './scripts.ts'
@@ -9,11 +10,6 @@ export interface Attempt {
   type: string
   attempt: number
   requeues: number
-}
-
-/** An attempt whose owner is lost, so that somebody has to say what becomes of its task. */
-export interface Lost extends Attempt {
-  cancelRequested: boolean
 }
 
 /** An attempt that this owner has to run. */
@@ -29,7 +25,8 @@ export interface Started extends Attempt {
 /** `nextInMs` is when the next delayed task is due; 0 if there is none, or there may be more to claim now. */
 export interface Claims {
   started: Started[]
-  lost: Lost[]
+  /** Attempts whose owners are lost, so that somebody has to say what becomes of their tasks. */
+  lost: Attempt[]
   nextInMs: number
 }
 
@@ -91,7 +88,7 @@ export class Records {
 
   /**
    * Ends an attempt of this owner, and claims so many tasks in the same script. An empty owner ends the attempt of a lost
-   * one, whose job BullMQ has put back.
+   * one, whose job BullMQ has put back. The status that is answered is the outcome's, or that of `afterCancel`.
    */
   async settle(
     { taskId, attempt }: Attempt,
@@ -99,17 +96,17 @@ export class Records {
     claim: number,
     outcome: Outcome
   ): Promise<Settled> {
-    const rest =
-      outcome.status === 'pending'
-        ? ['', '', outcome.reason, Math.round(outcome.delayMs)]
-        : [...finalEvent(outcome), '', 0]
-    const reply = await this.#connection.run('settle', taskId, attempt, owner, claim, outcome.status, ...rest)
+    const { status: to } = outcome
+    const requeue = to === 'pending' ? [outcome.reason, Math.round(outcome.delayMs)] : ['', 0]
+    const cancelled = outcomeEvent(afterCancel(outcome))[1]
+    const rest = [to, ...outcomeEvent(outcome), cancelled, ...requeue]
+    const reply = await this.#connection.run('settle', taskId, attempt, owner, claim, ...rest)
     const [status, first, second, claims] = asList(reply)
     if (status === 'refused') {
       return { status, now: { status: String(first), attempt: Number(second) }, claims: toClaims(claims) }
     }
     return {
-      status: status as Outcome['status'], // one that was passed in, or `cancelled`
+      status: status as Outcome['status'], // the one that was passed in, or `cancelled`
       startedAt: Number(first),
       endedAt: Number(second),
       claims: toClaims(claims)
@@ -143,17 +140,11 @@ export class Records {
   }
 
   /** What a host has to know to judge a task whose job was put back; nothing if it does not run any more. */
-  async findLost(taskId: string): Promise<Lost | undefined> {
+  async findLost(taskId: string): Promise<Attempt | undefined> {
     const found = await this.#connection.run('findLost', taskId)
     if (found === null) return undefined
-    const [type, attempt, requeues, cancel] = asList(found)
-    return {
-      taskId,
-      type: String(type),
-      attempt: Number(attempt),
-      requeues: Number(requeues),
-      cancelRequested: cancel === '1'
-    }
+    const [type, attempt, requeues] = asList(found)
+    return { taskId, type: String(type), attempt: Number(attempt), requeues: Number(requeues) }
   }
 
   async cancel(taskId: string): Promise<Cancelled> {
@@ -225,8 +216,7 @@ function toClaims(reply: unknown): Claims {
     const [kind, taskId, type, attempt, ...rest] = asList(fields)
     const task = { taskId: String(taskId), type: String(type), attempt: Number(attempt) }
     if (kind === 'lost') {
-      const [requeues, cancel] = rest
-      claims.lost.push({ ...task, requeues: Number(requeues), cancelRequested: cancel === '1' })
+      claims.lost.push({ ...task, requeues: Number(rest[0]) })
       continue
     }
     const [failures, requeues, startedAt, waitedMs, input, restored] = rest

@@ -120,12 +120,12 @@ end
 -- What the owner has to do with a job: run its task, or judge it, because whoever ran it is lost. Nothing if it has ended.
 local function begin(id, fields, owner, t)
   local key = p .. 'task:' .. id
-  local r = call('HMGET', key, 'status', 'type', 'attempt', 'failures', 'requeues', 'ready', 'cancel')
+  local r = call('HMGET', key, 'status', 'type', 'attempt', 'failures', 'requeues', 'ready')
   if not r[1] or finished(r[1]) then
     removeJob(id, owner, t)
     return nil
   end
-  if r[1] == 'running' then return { 'lost', id, r[2], r[3], r[5], r[7] } end
+  if r[1] == 'running' then return { 'lost', id, r[2], r[3], r[5] } end
   local attempt = r[3] + 1
   call('HSET', key, 'status', 'running', 'attempt', attempt, 'started', t, 'owner', owner)
   if attempt > 1 then call('HDEL', key, 'progress') end
@@ -215,7 +215,7 @@ return { claims, 0 }
     ['moveToActive', 'moveToFinished', 'moveToDelayed', 'moveJobFromActiveToWait'],
     claiming,
     `
-local id, attempt, owner, count, status, event, data, reason, delayMs = unpack(ARGV)
+local id, attempt, owner, count, status, event, data, cancelled, reason, delayMs = unpack(ARGV)
 local t = clock()
 local key = p .. 'task:' .. id
 -- The owner is lost, and BullMQ has put the job back, to be run at once.
@@ -230,7 +230,7 @@ end
 local function putBack()
   call('HINCRBY', key, reason == 'retry' and 'failures' or 'requeues', 1)
   call('HSET', key, 'status', 'pending', 'ready', t + delayMs)
-  append(id, 'task_requeued', '{"reason":"' .. reason .. '"}')
+  append(id, event, data)
   if stalled then
     call('ZADD', q .. 'prioritized', call('HGET', q .. id, 'priority') * 0x100000000, id)
   elseif tonumber(delayMs) > 0 then
@@ -255,10 +255,8 @@ if not r then
   local now = call('HMGET', key, 'status', 'attempt')
   return { 'refused', now[1], now[2], claim(owner, tonumber(count), t) }
 end
--- A cancel that was accepted outlives being put back.
-if status == 'pending' and r[6] then
-  status, event, data = 'cancelled', 'task_cancelled', '{"reason":"client"}'
-end
+-- A cancel was accepted: \`afterCancel\` of outcome.ts.
+if r[6] then status, event, data = 'cancelled', 'task_cancelled', cancelled end
 if status == 'pending' then
   putBack()
 else
@@ -373,8 +371,8 @@ return count
   findLost: script(
     [],
     `
-local r = call('HMGET', p .. 'task:' .. ARGV[1], 'status', 'type', 'attempt', 'requeues', 'cancel')
-return r[1] == 'running' and { r[2], r[3], r[4], r[5] }
+local r = call('HMGET', p .. 'task:' .. ARGV[1], 'status', 'type', 'attempt', 'requeues')
+return r[1] == 'running' and { r[2], r[3], r[4] }
 `
   ),
 

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { afterCancel, cancelledByClient, outcomeEvent } from '../outcome.ts'
 import { Stop } from '../stop.ts'
-import { decodeCursor, encodeCursor, finalEvent, toEvent, toRecord } from '../stored.ts'
+import { decodeCursor, encodeCursor, toEvent, toRecord } from '../stored.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
 import { closeDatabase, openDatabase, openLog } from './database.ts'
@@ -24,7 +25,6 @@ export interface EmbeddedOptions {
 interface Running {
   row: TaskRow
   stop: Stop<'client' | 'lost'>
-  cancelRequested: boolean
 }
 
 /** What a transaction will have done. */
@@ -86,9 +86,7 @@ export class EmbeddedEngine implements Engine {
     this.#pending = store.countPending()
     const interrupted = store.running()
     await commits.write(() => {
-      for (const row of interrupted) {
-        this.#writeOutcome(row, row.cancel_requested ? cancelledByClient : host.lost(row))
-      }
+      for (const row of interrupted) this.#writeOutcome(row, host.lost(row))
     })
     this.#log.info({ pending: this.#pending, interrupted: interrupted.length }, 'task store opened')
     const sweepEveryMs = Math.min(maxSweepEveryMs, Math.max(minSweepEveryMs, this.#options.retentionMs))
@@ -150,11 +148,7 @@ export class EmbeddedEngine implements Engine {
       } else {
         store.requestCancel(row.seq)
         const running = this.#running.get(row.seq)
-        this.#change.whenCommitted.push(() => {
-          if (!running) return
-          running.cancelRequested = true
-          running.stop.tell('client')
-        })
+        this.#change.whenCommitted.push(() => running?.stop.tell('client'))
       }
       return toRecord(store.byId(taskId) ?? row)
     })
@@ -272,7 +266,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   #start(row: TaskRow, input: string, restored: string | undefined): void {
-    this.#append(row, row.last_event, 'task_started', { attempt: row.attempt })
+    this.#append(row, row.last_event, 'task_started', `{"attempt":${row.attempt}}`)
     const { whenCommitted, whenDurable } = this.#change
     const durable = new Promise<void>((resolve) => whenDurable.push(resolve))
     whenCommitted.push(() => this.#run(row, input, restored, durable))
@@ -282,7 +276,7 @@ export class EmbeddedEngine implements Engine {
   #run(row: TaskRow, input: string, restored: string | undefined, durable: Promise<void>): void {
     const { store, commits, host } = this.#opened()
     const { seq, attempt, task_id: taskId, type, failures, requeues } = row
-    const running: Running = { row, stop: new Stop(), cancelRequested: false }
+    const running: Running = { row, stop: new Stop() }
     this.#running.set(seq, running)
     const claim: Claim = {
       taskId,
@@ -299,7 +293,7 @@ export class EmbeddedEngine implements Engine {
         const written = commits.write(() => {
           const data = JSON.stringify({ value, text })
           const id = store.setProgress(seq, attempt, data)
-          if (id !== undefined) this.#appendText(row, id, 'progress_update', data)
+          if (id !== undefined) this.#append(row, id, 'progress_update', data)
         }, 'lazy')
         // A failing store is logged where it fails; the next progress says more than this one.
         written.catch(() => {})
@@ -321,9 +315,7 @@ export class EmbeddedEngine implements Engine {
         const { commits, host } = this.#open
         await commits.write(
           () => {
-            // A cancel that was accepted outlives being put back.
-            const putBack = outcome.status === 'pending'
-            this.#writeOutcome(running.row, putBack && running.cancelRequested ? cancelledByClient : outcome)
+            this.#writeOutcome(running.row, outcome)
             this.#change.freed++
             this.#change.whenCommitted.unshift(() => {
               this.#running.delete(running.row.seq)
@@ -339,36 +331,41 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
-  /** Ends an attempt, or a pending task: record and event together, unless the attempt is over already. */
+  /**
+   * Ends an attempt, or a pending task: record and event together, unless the attempt is over already. Whether a cancel
+   * was accepted is read from the record: it may have come in this very transaction.
+   */
   #writeOutcome(row: TaskRow, outcome: Outcome): void {
-    const { store, host } = this.#opened()
     const endedAt = Date.now()
+    if (!this.#endAttempt(row, false, outcome, endedAt))
+      this.#endAttempt(row, true, afterCancel(outcome), endedAt)
+  }
+
+  /** Whether the task was in that attempt, with a cancel requested or not. */
+  #endAttempt(row: TaskRow, cancelRequested: boolean, outcome: Outcome, endedAt: number): boolean {
+    const { store, host } = this.#opened()
+    let id: number | undefined
     if (outcome.status === 'pending') {
       const counted = outcome.reason === 'retry' ? 'failures' : 'requeues'
       const delayed = outcome.delayMs > 0
-      const id = store.putBack(row.seq, row.attempt, counted, endedAt + outcome.delayMs, delayed)
-      if (id === undefined) return
-      this.#append(row, id, 'task_requeued', { reason: outcome.reason })
+      id = store.putBack(row, cancelRequested, counted, endedAt + outcome.delayMs, delayed)
+      if (id === undefined) return false
       this.#change.pending++
       if (delayed) this.#change.whenCommitted.push(() => this.#armDelay())
     } else {
-      const id = store.finish(row, outcome.status, endedAt)
-      if (id === undefined) return
-      const [type, data] = finalEvent(outcome)
-      this.#appendText(row, id, type, data)
+      id = store.finish(row, cancelRequested, outcome.status, endedAt)
+      if (id === undefined) return false
     }
+    this.#append(row, id, ...outcomeEvent(outcome))
     const task = { taskId: row.task_id, type: row.type, attempt: row.attempt, endedAt }
     const startedAt = row.status === 'running' ? row.started_at : null
     this.#change.whenDurable.push(() =>
       host.settled(startedAt === null ? task : { ...task, startedAt }, outcome)
     )
+    return true
   }
 
-  #append(row: TaskRow, id: number, type: EventType, data: object): void {
-    this.#appendText(row, id, type, JSON.stringify(data))
-  }
-
-  #appendText(row: TaskRow, id: number, type: EventType, data: string): void {
+  #append(row: TaskRow, id: number, type: EventType, data: string): void {
     const event = { id, type, at: Date.now(), data }
     this.#opened().store.appendEvent(row.seq, event)
     this.#change.whenDurable.push(() => this.#feeds.publish(row.task_id, toEvent(row.task_id, event)))
@@ -439,5 +436,3 @@ export class EmbeddedEngine implements Engine {
 }
 
 const noChange = (): Change => ({ pending: 0, claimed: 0, freed: 0, whenCommitted: [], whenDurable: [] })
-
-const cancelledByClient: Outcome = { status: 'cancelled', reason: 'client' }

@@ -121,8 +121,13 @@ export class Store {
   }
 
   /** The id of the final event, or undefined if the task has left the status or the attempt that it is ended from. */
-  finish({ seq, status, attempt, input }: TaskRow, to: FinalStatus, now: number): number | undefined {
-    const id = this.#sql.finish.get(to, now, seq, status, attempt)?.last_event
+  finish(
+    { seq, status, attempt, input }: TaskRow,
+    cancelRequested: boolean,
+    to: FinalStatus,
+    now: number
+  ): number | undefined {
+    const id = this.#sql.finish.get(to, now, seq, status, attempt, cancelRequested ? 1 : 0)?.last_event
     if (id === undefined) return undefined
     if (input === null) this.#sql.deleteInput.run(seq)
     this.#sql.deleteCheckpoint.run(seq)
@@ -131,14 +136,14 @@ export class Store {
 
   /** The id of the `task_requeued` event, or undefined if that attempt is over. */
   putBack(
-    seq: number,
-    attempt: number,
+    { seq, attempt }: TaskRow,
+    cancelRequested: boolean,
     counted: 'failures' | 'requeues',
     readyAt: number,
     delayed: boolean
   ): number | undefined {
     const [failures, requeues] = counted === 'failures' ? [1, 0] : [0, 1]
-    const values = [failures, requeues, readyAt, delayed ? 1 : 0, seq, attempt]
+    const values = [failures, requeues, readyAt, delayed ? 1 : 0, seq, attempt, cancelRequested ? 1 : 0]
     return this.#sql.putBack.get(...values)?.last_event
   }
 
@@ -271,12 +276,12 @@ export function prepareAll(db: DatabaseSyncInstance) {
     ),
     finish: db.prepare(
       `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, input = NULL, last_event = last_event + 1
-       WHERE seq = ? AND status = ? AND attempt = ? RETURNING last_event`
+       WHERE seq = ? AND status = ? AND attempt = ? AND cancel_requested = ? RETURNING last_event`
     ),
     putBack: db.prepare(
       `UPDATE tasks SET status = 'pending', failures = failures + ?, requeues = requeues + ?, ready_at = ?,
          delayed = ?, last_event = last_event + 1
-       WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
+       WHERE seq = ? AND attempt = ? AND status = 'running' AND cancel_requested = ? RETURNING last_event`
     ),
     requestCancel: db.prepare('UPDATE tasks SET cancel_requested = 1 WHERE seq = ?'),
     insertEvent: db.prepare('INSERT INTO events (seq, id, type, at, data) VALUES (?, ?, ?, ?, ?)'),
