@@ -36,6 +36,7 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   })
   app.decorate('tasks', tasks)
   app.taskMetrics.gaugePending(() => tasks.getPendingTaskCount())
+  app.taskMetrics.gaugeStore(() => tasks.check())
   shutdown.onDrain(tasks)
   shutdown.onLeft((report) => tasks.recordShutdown(report))
   app.addHook('onReady', () => tasks.start())

@@ -20,11 +20,19 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['health'],
         summary: 'Does the process want traffic?',
-        querystring: Type.Object({ verbose: Type.Optional(Type.String()) })
+        querystring: Type.Object({
+          verbose: Type.Optional(Type.String()),
+          exclude: Type.Optional(
+            Type.Array(Type.String(), {
+              description:
+                'Checks to leave out. Without `tasks`, a pod stays in its Service while a Redis that all pods share is away.'
+            })
+          )
+        })
       }
     },
     async (request, reply) => {
-      const checks = await app.health.check()
+      const checks = await app.health.check(request.query.exclude)
       const healthy = Object.values(checks).every(({ ok }) => ok)
       const status = app.shutdown.isDraining()
         ? 'draining'

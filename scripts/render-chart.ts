@@ -1,6 +1,6 @@
 /** What of the chart follows from the settings of the service, and what of its README from the values' comments. */
 import { readFileSync } from 'node:fs'
-import type { TSchema } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { isMap, isScalar, parseDocument, type YAMLMap } from 'yaml'
 import { describeSettings, Settings } from '../src/config.ts'
 import { table } from './table.ts'
@@ -15,6 +15,18 @@ const decidedElsewhere = ['TASK_STORE_URL', 'TASKS_DIR']
 export const chartSettings = describeSettings().filter(
   ({ name, secret }) => !secret && !decidedElsewhere.includes(name)
 )
+
+/** Settings that templates reckon with: without one of them they would go wrong, not fall back to the service's default. */
+const readByTemplates = [
+  'PORT',
+  'GRACEFUL_SHUTDOWN_TIMEOUT',
+  'SHUTDOWN_DELAY',
+  'CANCEL_GRACE',
+  'SCRAPE_LINGER',
+  'MAX_WORKERS',
+  'WORKER_MEMORY_LIMIT',
+  'BODY_LIMIT'
+]
 
 const required: readonly string[] = Settings.required ?? []
 const isRequired = (name: string) => required.includes(name)
@@ -32,19 +44,27 @@ export function renderValues(): string {
   )
 }
 
+/** A setting as a value of the chart. */
+function valueSchema(name: string, setting: TSchema): TSchema {
+  // What has no default is null where it is not set. `--set` makes a string of a number with a fraction.
+  if (!isRequired(name)) return Type.Union([setting, Type.Null()])
+  if (setting.type !== 'number') return setting
+  return { ...setting, type: ['number', 'string'], pattern: '^[0-9]+[.][0-9]+$' }
+}
+
 /** values.schema.json with the schema of the settings as it should be. */
 export function renderSchema(): string {
   const schema = JSON.parse(read('values.schema.json'))
   const properties = Object.fromEntries(
     Object.entries<TSchema>(Settings.properties)
       .filter(([key]) => chartSettings.some(({ name }) => name === key))
-      // What has no default is null where it is not set.
-      .map(([key, setting]) => [key, isRequired(key) ? setting : { anyOf: [setting, { type: 'null' }] }])
+      .map(([key, setting]) => [key, valueSchema(key, setting)])
   )
   schema.properties.config = {
     type: 'object',
     additionalProperties: false,
-    required: Object.keys(properties).filter(isRequired),
+    // No other: `--reuse-values` takes the defaults of the chart before, which lack what a release added.
+    required: readByTemplates,
     // Kubernetes has to know the port.
     properties: { ...properties, PORT: { ...properties.PORT, minimum: 1 } }
   }

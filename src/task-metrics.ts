@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { within } from './shutdown.ts'
 import type { FinalStatus, RequeueReason } from './task.ts'
 
 /** From a no-op's milliseconds to the hour that a long task may take. */
@@ -125,6 +126,20 @@ export class TaskMetrics {
           (pending) => this.set(pending),
           () => {}
         )
+      }
+    })
+  }
+
+  /** Declares `task_store_up`, asked for at each scrape. */
+  gaugeStore(check: () => Promise<void>): void {
+    new Gauge({
+      name: 'task_store_up',
+      help: '1 while the task store answers, else 0',
+      registers: [this.#registry],
+      async collect() {
+        // A scrape must not wait for a store that does not answer.
+        const isUp = await within(1_000, check()).catch(() => false)
+        this.set(isUp ? 1 : 0)
       }
     })
   }

@@ -24,6 +24,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "lastcall.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Settings that fields of the pod template follow from. They are in its environment and not in the ConfigMap: a pod whose
+grace period is the old one must not read the new budget when it restarts, as it would after an upgrade that was refused
+half-way.
+*/}}
+{{- define "lastcall.podSettings" -}}
+{{- list "PORT" "SHUTDOWN_DELAY" "GRACEFUL_SHUTDOWN_TIMEOUT" "CANCEL_GRACE" "SCRAPE_LINGER" "MAX_WORKERS" "WORKER_MEMORY_LIMIT" | toJson }}
+{{- end }}
+
+{{/* A setting as text. By way of JSON, since Helm reads numbers as floats: 10485760 would become 1.048576e+07. */}}
+{{- define "lastcall.settingText" -}}
+{{ ternary . (toJson .) (kindIs "string" .) | quote }}
 {{- end }}
 
 {{- define "lastcall.image" -}}
@@ -79,12 +96,28 @@ margin. The same values go into its environment.
 {{- end }}
 {{- end }}
 
+{{/* For --wait: the old pod's grace period, and the time that a startup probe gives the new one. */}}
+{{- define "lastcall.upgradeTimeoutSeconds" -}}
+{{- add (include "lastcall.gracePeriodSeconds" . | int) 120 }}
+{{- end }}
+
 {{/* The fewest pods that there are by intention, whoever decides it. */}}
 {{- define "lastcall.minReplicas" -}}
 {{- if eq .Values.engine "embedded" }}1
 {{- else if .Values.autoscaling.enabled }}{{ int .Values.autoscaling.minReplicas }}
 {{- else if .Values.keda.enabled }}{{ int .Values.keda.minReplicas }}
 {{- else }}{{ int .Values.replicaCount }}
+{{- end }}
+{{- end }}
+
+{{/* Of both Services. */}}
+{{- define "lastcall.ipFamilies" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -96,6 +129,12 @@ margin. The same values go into its environment.
 {{/* The selector of the release's own series, in place of the one in files/. */}}
 {{- define "lastcall.seriesSelector" -}}
 job={{ .Release.Name | quote }},namespace={{ .Release.Namespace | quote }}
+{{- end }}
+
+{{/* The selector of the workload in the series of kube-state-metrics; given the context and the label. */}}
+{{- define "lastcall.workloadSelector" -}}
+{{- $context := index . 0 }}
+{{- index . 1 }}={{ include "lastcall.fullname" $context | quote }},namespace={{ $context.Release.Namespace | quote }}
 {{- end }}
 
 {{/* A Kubernetes quantity of memory in MiB, rounded down; 0 for what is written in no common unit. */}}
@@ -126,6 +165,7 @@ job={{ .Release.Name | quote }},namespace={{ .Release.Namespace | quote }}
 {{- if lt (int .Values.terminationMarginSeconds) 2 }}
 {{- fail "terminationMarginSeconds: the service itself needs 2 seconds beyond its budgets" }}
 {{- end }}
+{{- include "lastcall.checkLive" . }}
 {{- $own := concat (keys .Values.config) (list "TASK_STORE_URL" "TASKS_DIR" "ADMIN_TOKEN" "API_TOKENS") }}
 {{- range .Values.extraEnv }}
 {{- if has .name $own }}

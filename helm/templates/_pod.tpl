@@ -2,7 +2,8 @@
 {{- define "lastcall.podTemplate" -}}
 metadata:
   annotations:
-    checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum }}
+    {{- /* Of the settings alone: a new version of the chart is no reason for a rollout. */}}
+    checksum/config: {{ toJson .Values.config | sha256sum }}
     {{- with .Values.tokens }}
     {{- /* Of the values, since a generated token differs each time that the cluster cannot be looked into. */}}
     checksum/tokens: {{ toJson (list .admin .api) | sha256sum }}
@@ -17,6 +18,9 @@ metadata:
     {{- /* Not the chart's version: a rollout costs a drain, and should have a reason. */}}
     {{- include "lastcall.podSelectorLabels" . | nindent 4 }}
     app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+    {{- with .Values.commonLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- with .Values.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -35,6 +39,17 @@ spec:
   {{- end }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.runtimeClassName }}
+  runtimeClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.dnsConfig }}
+  dnsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.hostAliases }}
+  hostAliases:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .Values.initContainers }}
   initContainers:
@@ -63,6 +78,11 @@ spec:
       {{- end }}
       {{- with .Values.readinessProbe }}
       readinessProbe:
+        {{- if not (or .httpGet .exec .tcpSocket .grpc) }}
+        httpGet:
+          path: {{ ternary "/readyz?exclude=tasks" "/readyz" (eq $.Values.engine "distributed") }}
+          port: http
+        {{- end }}
         {{- toYaml . | nindent 8 }}
       {{- end }}
       {{- with int .Values.preStopSleepSeconds }}
@@ -154,9 +174,22 @@ envFrom:
   - configMapRef:
       name: {{ include "lastcall.fullname" . }}
 {{- $tokens := include "lastcall.tokensSecret" . }}
-{{- if or $tokens (eq .Values.engine "distributed") .Values.extraEnv }}
 env:
-  {{- if eq .Values.engine "distributed" }}
+  {{- range include "lastcall.podSettings" . | fromJsonArray }}
+  {{- $value := get $.Values.config . }}
+  {{- if not (kindIs "invalid" $value) }}
+  - name: {{ . }}
+    value: {{ include "lastcall.settingText" $value }}
+  {{- end }}
+  {{- end }}
+  {{- if include "lastcall.hasTaskTypes" . }}
+  - name: TASKS_DIR
+    value: /tasks
+  {{- end }}
+  {{- if eq .Values.engine "embedded" }}
+  - name: TASK_STORE_URL
+    value: sqlite:/data/tasks.db
+  {{- else }}
   - name: TASK_STORE_URL
     valueFrom:
       secretKeyRef:
@@ -176,5 +209,4 @@ env:
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- end }}
 {{- end }}

@@ -66,6 +66,8 @@ t.test(
     t.equal(name, 'lastcall.tasks.blue')
     for (const { alert, expr, labels } of own as Rule[]) {
       t.match(expr, 'job="blue",namespace="tasks"', alert)
+      for (const [selector] of expr.matchAll(/\{[^}]*\}/g))
+        t.match(selector, /^\{(job="blue"|(deployment|statefulset)="blue-lastcall"),namespace="tasks"/, alert)
       t.notMatch(expr, '"lastcall', alert)
       t.equal(labels.severity, 'page', 'labels that are given win')
     }

@@ -110,12 +110,21 @@ export function environmentOf(
   for (const { name, value, valueFrom } of env) {
     const secret = valueFrom?.secretKeyRef
     const found = secret
-      ? (secrets[secret.name ?? ''] ?? named('Secret', secret.name)?.stringData)?.[secret.key]
+      ? (secrets[secret.name ?? ''] ?? textOf(named('Secret', secret.name)))?.[secret.key]
       : value
     if (found !== undefined) environment[name] = found
   }
   return environment
 }
+
+/** What is in a Secret. */
+export const textOf = (secret: KubernetesObject | undefined): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries<string>(secret?.data ?? {}).map(([key, value]) => [
+      key,
+      Buffer.from(value, 'base64').toString()
+    ])
+  )
 
 /** The numbers by which a kubelet leads a pod out, in seconds. */
 export function budgetsOf(objects: KubernetesObject[]) {

@@ -20,6 +20,8 @@ const short = { config: { GRACEFUL_SHUTDOWN_TIMEOUT: 60 } }
 
 t.test('the notes say where the service is and what its drain may take', { skip: needsHelm }, async (t) => {
   t.match(notes({}), 'kubectl -n tasks port-forward service/lastcall 3000:80')
+  t.match(notes({}), '--reset-then-reuse-values --wait --timeout 740s')
+  t.match(notes({ config: { SHUTDOWN_DELAY: '0.5' } }), '0.5 of SHUTDOWN_DELAY')
   t.match(notes({}), /has 620 s: 5 of preStop, 0 of SHUTDOWN_DELAY,\n600 for running tasks/)
   const hosts = { enabled: true, hosts: ['a.example.com'] }
   t.match(notes({ ingress: { ...hosts, tls: [{}] } }), 'https://a.example.com/api/tasks')

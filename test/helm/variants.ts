@@ -17,10 +17,20 @@ const everything: Values = {
   tokens: { admin: 'operator', api: ['one', 'two'] },
   tasks: { modules: { 'echo.mjs': "export default { type: 'echo' }" } },
   serviceAccount: { annotations: { team: 'inventory' } },
+  commonLabels: { 'cost-center': 'inventory' },
   annotations: { team: 'inventory' },
   podAnnotations: { team: 'inventory' },
   podLabels: { team: 'inventory' },
-  service: { type: 'LoadBalancer', port: 8080, annotations: { team: 'inventory' } },
+  service: {
+    type: 'LoadBalancer',
+    port: 8080,
+    labels: { team: 'inventory' },
+    annotations: { team: 'inventory' },
+    loadBalancerClass: 'example.com/internal',
+    trafficDistribution: 'PreferSameZone',
+    ipFamilyPolicy: 'PreferDualStack',
+    ipFamilies: ['IPv6', 'IPv4']
+  },
   exposeDocs: true,
   ingress: {
     enabled: true,
@@ -81,6 +91,9 @@ const everything: Values = {
     'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include "lastcall.fullname" . }}-text\n'
   ],
   priorityClassName: 'high',
+  runtimeClassName: 'gvisor',
+  dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
+  hostAliases: [{ ip: '192.0.2.1', hostnames: ['inventory.example.com'] }],
   nodeSelector: { 'kubernetes.io/os': 'linux' },
   tolerations: [{ key: 'inventory', operator: 'Exists', effect: 'NoSchedule' }],
   affinity: {

@@ -30,6 +30,13 @@ const ended = (app: App, taskId: string) => app.inject(`/api/tasks/${taskId}/str
 const cancel = (app: App, taskId: string) =>
   app.inject({ method: 'POST', url: `/api/tasks/${taskId}/cancel` })
 
+t.test('the store is up until it is closed', async (t) => {
+  const app = await startApp(t)
+  t.equal((await scrape(app)).get('task_store_up'), 1)
+  await app.tasks.shutdown()
+  t.equal((await scrape(app)).get('task_store_up'), 0)
+})
+
 t.test('every metric of the contract is there, described and typed', async (t) => {
   const app = await startApp(t)
 
@@ -53,6 +60,7 @@ t.test('every metric of the contract is there, described and typed', async (t) =
     task_sse_streams: 'gauge',
     task_sse_events_total: 'counter',
     task_store_commit_seconds: 'histogram',
+    task_store_up: 'gauge',
     process_resident_memory_bytes: 'gauge',
     nodejs_eventloop_lag_seconds: 'gauge',
     http_request_duration_seconds: 'histogram'

@@ -101,6 +101,20 @@ t.test(
   }
 )
 
+t.test('a check that is excluded is not asked and does not count', async (t) => {
+  const app = await startApp(t)
+  app.health.addCheck('printer', () => Promise.reject(new Error('out of paper')))
+  await app.tasks.shutdown()
+
+  t.equal((await app.inject('/readyz?exclude=tasks')).statusCode, 503, 'the other one still does')
+  const both = await app.inject('/readyz?exclude=tasks&exclude=printer&verbose')
+  t.equal(both.statusCode, 200)
+  t.match(both.json(), { status: 'ok' })
+  t.strictSame(both.json().checks, {})
+  app.shutdown.setDraining(true)
+  t.equal((await app.inject('/readyz?exclude=tasks&exclude=printer')).body, 'draining')
+})
+
 t.test('a check that never answers has failed', async (t) => {
   const app = await startApp(t)
   app.health.addCheck('silent', () => new Promise(() => {}))

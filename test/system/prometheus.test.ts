@@ -24,6 +24,13 @@ const taskTypes = {
   }`
 }
 
+const ofKubeStateMetrics = [
+  'kube_deployment_spec_replicas',
+  'kube_deployment_status_replicas_ready',
+  'kube_statefulset_replicas',
+  'kube_statefulset_status_replicas_ready'
+]
+
 const settings = { CANCEL_GRACE: '0.2', SCRAPE_LINGER: '20' }
 
 t.test(
@@ -126,7 +133,7 @@ t.test(
     await server.exited
     await prometheus.until('up == 0')
 
-    const known = new Set([...Object.keys(await prometheus.get('metadata')), 'up', 'kube_pod_status_ready'])
+    const known = new Set([...Object.keys(await prometheus.get('metadata')), 'up', ...ofKubeStateMetrics])
     const isKnown = (name: string) => known.has(name) || known.has(name.replace(/_(bucket|sum|count)$/, ''))
     const namesIn = (expr: string) =>
       [...expr.replaceAll(/\{[^}]*\}|"[^"]*"/g, '{}').matchAll(/\b([a-z]\w*)(?=\{\})/g)].map(

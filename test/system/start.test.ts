@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { startServer } from '../helper.ts'
 import { refusedStart } from './refused-start.ts'
 
 t.setTimeout(120_000)
@@ -109,3 +111,18 @@ t.test('a port in use stops the start with the port', async (t) => {
 
   t.match(message, new RegExp(`EADDRINUSE.*:${port}`))
 })
+
+const hasIPv6 = networkInterfaces().lo?.some(({ address }) => address === '::1')
+
+t.test(
+  'HOST=:: listens on IPv6 and IPv4',
+  { skip: hasIPv6 ? false : 'this machine has no IPv6' },
+  async (t) => {
+    const server = await startServer(t, { HOST: '::', TASK_STORE_URL: 'sqlite::memory:' })
+    const { port } = new URL(server.url)
+    for (const host of ['[::1]', '127.0.0.1']) {
+      const response = await fetch(`http://${host}:${port}/readyz`)
+      t.equal(await response.text(), 'ok', host)
+    }
+  }
+)
