@@ -1,39 +1,89 @@
 import bearerAuth from '@fastify/bearer-auth'
 import createError from '@fastify/error'
-import type { FastifyInstance, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
+import { deriveSecret, Tickets } from '../src/tickets.ts'
+import { type ApiToken, parseApiTokens, tokenFinder } from '../src/tokens.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Checks the bearer token of a request to `/api`; lets every request pass if no tokens are set. */
     requireApiToken: onRequestHookHandler
+    /** The same for a route that reads one task, `:taskId`: a ticket for that task will do. */
+    requireApiTokenOrTicket: onRequestHookHandler
     /** Checks the bearer token of a request to `/admin`; lets no request pass if no token is set. */
     requireAdminToken: onRequestHookHandler
+    /** Where a task can be followed; with a ticket if the API asks for tokens, and until when that is good. */
+    streamAddress(taskId: string): { streamUrl: string; expiresAt: string | null }
+  }
+  interface FastifyRequest {
+    /** The name of the token that the client has, if it has one. */
+    client: string | undefined
   }
 }
 
 const AdminDisabled = createError('ADMIN_DISABLED', 'The admin API is off: no ADMIN_TOKEN is set', 403)
+const TicketInvalid = createError(
+  'TICKET_INVALID',
+  'The ticket is not one for this task, or it has expired; POST …/stream-ticket gives another',
+  401
+)
 
 async function authPlugin(app: FastifyInstance) {
   await app.register(bearerAuth, { addHook: false, keys: [] })
-  // Without a hook of its own the library leaves the answer to our error handler.
-  const verifier = (keys: string[]) =>
-    app.verifyBearerAuthFactory?.({ keys, addHook: false, verifyErrorLogLevel: 'info' })
+  app.decorateRequest('client', undefined)
+  const { API_TOKENS, ADMIN_TOKEN, TICKET_SECRET, TICKET_TTL } = app.config
 
-  const { API_TOKENS = '', ADMIN_TOKEN } = app.config
-  const tokens = API_TOKENS.split(',')
-    .map((token) => token.trim())
-    .filter((token) => token !== '')
+  const verifier = (tokens: ApiToken[]) => {
+    const find = tokenFinder(tokens)
+    return app.verifyBearerAuthFactory?.({
+      keys: [],
+      auth: (candidate: string, request: FastifyRequest) => {
+        const found = find(candidate)
+        request.client = found?.name
+        return found !== undefined
+      },
+      // The scheme in any case: RFC 9110, 11.1.
+      specCompliance: 'rfc6749',
+      // Without a hook of its own the library leaves the answer to our error handler.
+      addHook: false,
+      verifyErrorLogLevel: 'info'
+    })
+  }
+
+  const tokens = API_TOKENS === undefined ? [] : parseApiTokens(API_TOKENS)
   const verifyApi = tokens.length > 0 ? verifier(tokens) : undefined
-  const verifyAdmin = ADMIN_TOKEN === undefined ? undefined : verifier([ADMIN_TOKEN])
+  const verifyAdmin = ADMIN_TOKEN === undefined ? undefined : verifier([{ token: ADMIN_TOKEN }])
 
-  app.decorate('requireApiToken', (request, reply, done) => {
+  const requireApiToken: onRequestHookHandler = (request, reply, done) => {
     if (verifyApi) verifyApi(request, reply, done)
     else done()
-  })
+  }
+  app.decorate('requireApiToken', requireApiToken)
   app.decorate('requireAdminToken', (request, reply, done) => {
     if (verifyAdmin) verifyAdmin(request, reply, done)
     else done(new AdminDisabled())
+  })
+
+  const secret = TICKET_SECRET
+    ? Buffer.from(TICKET_SECRET)
+    : verifyApi && (await deriveSecret(tokens.map(({ token }) => token)))
+  const tickets = verifyApi && secret && new Tickets(secret, TICKET_TTL * 1000)
+  app.decorate('streamAddress', (taskId) => {
+    const streamUrl = `/api/tasks/${taskId}/stream`
+    if (!tickets) return { streamUrl, expiresAt: null }
+    const { ticket, expiresAt } = tickets.issue(taskId)
+    return { streamUrl: `${streamUrl}?ticket=${ticket}`, expiresAt: expiresAt.toISOString() }
+  })
+  app.decorate('requireApiTokenOrTicket', function (request, reply, done) {
+    const { taskId, ticket } = { ...(request.params as object), ...(request.query as object) } as {
+      taskId?: unknown
+      ticket?: unknown
+    } // not validated yet
+    if (!tickets || ticket === undefined || request.headers.authorization !== undefined)
+      return requireApiToken.call(this, request, reply, done)
+    const isValid = typeof ticket === 'string' && tickets.isValid(String(taskId), ticket)
+    done(isValid ? undefined : new TicketInvalid())
   })
 }
 

@@ -23,6 +23,8 @@ export const statusCodes: Record<ErrorCode, number> = {
 // Long enough not to hammer a service in trouble, short enough to find the pod that replaces it.
 const retryAfterSeconds = 2
 
+const unsupportedBody = 'Bodies are JSON: send one with the header Content-Type: application/json'
+
 async function errorsPlugin(app: FastifyInstance) {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (error instanceof TaskError)
@@ -30,21 +32,20 @@ async function errorsPlugin(app: FastifyInstance) {
     const statusCode = error.statusCode ?? 500
     if (statusCode >= 400 && statusCode < 500) {
       if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
-      return sendError(reply, statusCode, error.code ?? 'BAD_REQUEST', error.message)
+      const message = error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' ? unsupportedBody : error.message
+      return sendError(reply, statusCode, error.code ?? 'BAD_REQUEST', message)
     }
     // A bug: the caller learns nothing of it, the log all.
     request.log.error({ err: error }, 'request failed')
     return sendError(reply, 500, 'INTERNAL_ERROR', 'Something went wrong')
   })
 
-  app.setNotFoundHandler((request, reply) => {
-    return sendError(
-      reply,
-      404,
-      'ROUTE_NOT_FOUND',
-      `No route for ${request.method} ${request.url.slice(0, 200)}`
-    )
-  })
+  app.setNotFoundHandler(notFound)
+}
+
+export function notFound(request: FastifyRequest, reply: FastifyReply) {
+  const message = `No route for ${request.method} ${request.url.slice(0, 200)}`
+  return sendError(reply, 404, 'ROUTE_NOT_FOUND', message)
 }
 
 function sendError(reply: FastifyReply, statusCode: number, code: string, message: string) {
@@ -72,7 +73,8 @@ export function clientErrorHandler(error: Error & { code?: string }, socket: Soc
 }
 
 /** Fastify's option of that name: errors before routing, such as a malformed URL. */
-export function frameworkErrors(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+export function frameworkErrors(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
   sendError(reply, error.statusCode ?? 400, error.code, error.message)
 }
 

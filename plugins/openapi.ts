@@ -24,6 +24,7 @@ async function openapiPlugin(app: FastifyInstance) {
     pages ??= buildPages(routes)
     const { routing } = await pages
     reply.hijack()
+    reply.raw.setHeader('x-request-id', request.id)
     routing(request.raw, reply.raw)
   }
   for (const url of ['/openapi.json', '/docs', '/docs/*']) app.get(url, { schema: { hide: true } }, answer)

@@ -8,6 +8,9 @@ import type { TaskEvent } from '../src/task.ts'
 /** A reconnecting client waits a while, and each another while, so that they do not all come back at once. */
 const retryMs = () => 1000 + Math.floor(Math.random() * 2000)
 
+/** What a `streamUrl` may carry in place of a token. */
+const Ticket = Type.Optional(Type.String({ description: 'From a `streamUrl`, in place of a token.' }))
+
 const taskStream: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(fastifySSE, { heartbeatInterval: app.config.SSE_HEARTBEAT * 1000 })
 
@@ -16,13 +19,14 @@ const taskStream: FastifyPluginAsyncTypebox = async (app) => {
     {
       sse: 'manual',
       exposeHeadRoute: false,
-      onRequest: app.requireApiToken,
+      onRequest: app.requireApiTokenOrTicket,
       schema: {
         tags: ['tasks'],
         summary: 'Follow a task (server-sent events)',
         description:
           'Replays what is kept, then follows live; with `Last-Event-ID` starts after that id. 204 once the final event was seen.',
         params: Type.Object({ taskId: Type.String() }),
+        querystring: Type.Object({ ticket: Ticket }),
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) })
       }
     },

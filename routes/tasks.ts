@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { NewTask, TaskPage, TaskQuery, TaskRecord, TaskStarted, TaskTypeInfo } from '../src/task.ts'
+import { errors } from './error-answers.ts'
+import { describeStarted, logAccepted } from './started.ts'
 
 const tags = ['tasks']
 const Params = Type.Object({ taskId: Type.String() })
@@ -29,19 +31,13 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request, reply) => {
+      const { type } = request.body
       const started = await app.tasks.startTask(request.body, request.headers['idempotency-key'])
-      const statusUrl = `/api/tasks/${started.taskId}`
-      if (started.replayed) reply.header('idempotent-replayed', 'true')
-      return reply
-        .code(202)
-        .header('location', statusUrl)
-        .send({
-          taskId: started.taskId,
-          type: request.body.type,
-          status: 'pending',
-          statusUrl,
-          streamUrl: `${statusUrl}/stream`
-        })
+      const { taskId, replayed } = started
+      if (replayed) reply.header('idempotent-replayed', 'true')
+      else logAccepted(request, { taskId, type })
+      const answer = describeStarted(app, taskId, type)
+      return reply.code(202).header('location', answer.statusUrl).send(answer)
     }
   )
 
@@ -56,14 +52,6 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request) => app.tasks.listTasks(request.query)
-  )
-
-  app.get(
-    '/tasks/:taskId',
-    {
-      schema: { tags, summary: 'Read a task', params: Params, response: { 200: TaskRecord, ...errors(404) } }
-    },
-    async (request) => app.tasks.getTask(request.params.taskId)
   )
 
   app.post(
@@ -100,20 +88,6 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
     { schema: { tags, summary: 'List what can be run', response: { 200: Type.Array(TaskTypeInfo) } } },
     async () => app.tasks.taskTypes()
   )
-}
-
-const ErrorAnswer = Type.Object(
-  {
-    statusCode: Type.Integer(),
-    code: Type.String({ description: 'Stable; see docs/errors.md.' }),
-    error: Type.String(),
-    message: Type.String()
-  },
-  { title: 'Error' }
-)
-
-function errors(...statusCodes: number[]) {
-  return Object.fromEntries(statusCodes.map((statusCode) => [statusCode, ErrorAnswer]))
 }
 
 export default tasks

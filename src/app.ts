@@ -1,13 +1,15 @@
 import sensible from '@fastify/sensible'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import auth from '../plugins/auth.ts'
 import config from '../plugins/config.ts'
 import connections from '../plugins/connections.ts'
-import errors, { clientErrorHandler, frameworkErrors } from '../plugins/errors.ts'
+import cors from '../plugins/cors.ts'
+import errors, { clientErrorHandler, frameworkErrors, notFound } from '../plugins/errors.ts'
 import health from '../plugins/health.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
+import requestId, { requestIdOptions } from '../plugins/request-id.ts'
 import requestLog from '../plugins/request-log.ts'
 import scrapeLinger from '../plugins/scrape-linger.ts'
 import serialization from '../plugins/serialization.ts'
@@ -17,6 +19,7 @@ import tasks from '../plugins/tasks.ts'
 import validation from '../plugins/validation.ts'
 import adminRoutes from '../routes/admin.ts'
 import healthRoutes from '../routes/health.ts'
+import taskRoute from '../routes/task.ts'
 import taskStreamRoute from '../routes/task-stream.ts'
 import taskRoutes from '../routes/tasks.ts'
 import type { Settings } from './config.ts'
@@ -29,10 +32,20 @@ export interface AppOptions {
   types?: readonly LoadedTaskType[]
 }
 
+/** What clients use; all of it, its errors included, also from pages of other origins if they may. */
+async function apiRoutes(api: FastifyInstance) {
+  await api.register(cors)
+  api.setNotFoundHandler(notFound)
+  await api.register(taskRoutes)
+  await api.register(taskRoute)
+  await api.register(taskStreamRoute)
+}
+
 /** The whole system in reading order: each plugin decorates the app with one thing, routes come last. */
 export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   const app = Fastify({
     ...(logger && { loggerInstance: logger }),
+    ...requestIdOptions,
     logController: new LogController({ disableRequestLogging: true }), // plugins/request-log.ts says it in one line
     bodyLimit: settings.BODY_LIMIT,
     // A client that sends its request too slowly is cut off.
@@ -49,6 +62,7 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(sensible)
   await app.register(validation)
   await app.register(serialization)
+  await app.register(requestId)
   await app.register(requestLog)
   await app.register(shutdown)
   await app.register(connections)
@@ -61,8 +75,7 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(openapi)
 
   await app.register(healthRoutes)
-  await app.register(taskRoutes, { prefix: '/api' })
-  await app.register(taskStreamRoute, { prefix: '/api' })
+  await app.register(apiRoutes, { prefix: '/api' })
   await app.register(adminRoutes, { prefix: '/admin' })
 
   return app

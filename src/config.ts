@@ -1,6 +1,7 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
 import { StartError } from './errors.ts'
+import { parseApiTokens } from './tokens.ts'
 import { describeProblems } from './validation.ts'
 
 const ajv = new Ajv({
@@ -22,6 +23,9 @@ const Seconds = (defaultValue: number, description: string) =>
   Type.Number({ default: defaultValue, minimum: 0, maximum: maxSeconds, description })
 
 const Secret = (description: string) => Type.Optional(Type.String({ writeOnly: true, description }))
+
+// Scheme, host and port, as in an Origin header.
+const origin = '[A-Za-z][A-Za-z0-9+.-]*://[^\\s,/?#@*]+'
 
 /** Every setting: its type, default and meaning. The README's table and the chart's values follow from it. */
 export const Settings = Type.Object({
@@ -91,7 +95,22 @@ export const Settings = Type.Object({
   ),
   ADMIN_TOKEN: Secret('Bearer token for `/admin/*`; without it that API is off.'),
   API_TOKENS: Secret(
-    'Comma-separated bearer tokens, one of which `/api/*` asks for; without it the API is open.'
+    'Comma-separated bearer tokens, one of which `/api/*` asks for, each `token` or `name:token` (the log then names the client); without it the API is open.'
+  ),
+  TICKET_TTL: Seconds(
+    3600,
+    'Seconds that a ticket is good for: with `API_TOKENS` each `streamUrl` carries one, because EventSource sends no header.'
+  ),
+  TICKET_SECRET: Secret(
+    'What tickets are signed with, the same in all processes; derived from `API_TOKENS` unless set.'
+  ),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      // No character of an origin that a browser sends is missing here.
+      pattern: `^\\s*(\\*|${origin}(\\s*,\\s*${origin})*)\\s*$`,
+      description:
+        'Origins whose pages may call `/api` from a browser, such as `https://example.org`, comma-separated, or `*`; off unless set.'
+    })
   ),
   SSE_HEARTBEAT: Seconds(15, 'Seconds between heartbeat comments on a stream.'),
   BODY_LIMIT: Type.Integer({
@@ -117,8 +136,19 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   const settings: unknown = Object.fromEntries(
     Object.keys(Settings.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
   )
-  if (isSettings(settings)) return settings
+  if (isSettings(settings)) return checkSecrets(settings)
   throw new StartError(describeProblems(isSettings.errors, '').replaceAll('/', ''))
+}
+
+/** Secrets come from files that end with a newline. One that is set and blank is a mistake that must not open a door. */
+function checkSecrets(settings: Settings): Settings {
+  for (const name of ['ADMIN_TOKEN', 'API_TOKENS', 'TICKET_SECRET'] as const) {
+    const secret = settings[name]?.trim()
+    if (secret === '') throw new StartError(`${name} is set but blank`)
+    if (secret !== undefined) settings[name] = secret
+  }
+  if (settings.API_TOKENS !== undefined) parseApiTokens(settings.API_TOKENS)
+  return settings
 }
 
 /** The rows of the README's configuration table, in the order of declaration. */

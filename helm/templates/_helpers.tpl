@@ -166,7 +166,7 @@ job={{ .Release.Name | quote }},namespace={{ .Release.Namespace | quote }}
 {{- fail "terminationMarginSeconds: the service itself needs 2 seconds beyond its budgets" }}
 {{- end }}
 {{- include "lastcall.checkLive" . }}
-{{- $own := concat (keys .Values.config) (list "TASK_STORE_URL" "TASKS_DIR" "ADMIN_TOKEN" "API_TOKENS") }}
+{{- $own := concat (keys .Values.config) (list "TASK_STORE_URL" "TASKS_DIR" "ADMIN_TOKEN" "API_TOKENS" "TICKET_SECRET") }}
 {{- range .Values.extraEnv }}
 {{- if has .name $own }}
 {{- fail (printf "extraEnv: %s is a setting of the service; set it under config, redis, tokens or tasks, from which other objects follow" .name) }}

@@ -197,7 +197,7 @@ env:
         key: {{ .Values.redis.key }}
   {{- end }}
   {{- if $tokens }}
-  {{- range list "ADMIN_TOKEN" "API_TOKENS" }}
+  {{- range list "ADMIN_TOKEN" "API_TOKENS" "TICKET_SECRET" }}
   - name: {{ . }}
     valueFrom:
       secretKeyRef:

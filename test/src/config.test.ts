@@ -19,6 +19,7 @@ const defaults = {
   MAX_PENDING: 10_000,
   TASK_TIMEOUT: 300,
   TASK_RETENTION: 600,
+  TICKET_TTL: 3600,
   WORKER_MEMORY_LIMIT: 512,
   SSE_HEARTBEAT: 15,
   BODY_LIMIT: 10_485_760,
@@ -34,7 +35,14 @@ t.test('the settings are those of the contract, no more and no less', async (t) 
     describeSettings()
       .map(({ name }) => name)
       .sort(),
-    [...Object.keys(defaults), 'TASKS_DIR', 'ADMIN_TOKEN', 'API_TOKENS'].sort()
+    [
+      ...Object.keys(defaults),
+      'TASKS_DIR',
+      'ADMIN_TOKEN',
+      'API_TOKENS',
+      'TICKET_SECRET',
+      'CORS_ORIGINS'
+    ].sort()
   )
 })
 
@@ -59,6 +67,9 @@ t.test('a variable that is set is taken, in its type', async (t) => {
     TASKS_DIR: './types',
     ADMIN_TOKEN: 'secret',
     API_TOKENS: 'a,b',
+    TICKET_TTL: '60',
+    TICKET_SECRET: 'signs',
+    CORS_ORIGINS: 'https://a.example, http://localhost:5173',
     SSE_HEARTBEAT: '0.05',
     BODY_LIMIT: '1',
     LINK_CHECK_ALLOW_PRIVATE: 'true'
@@ -75,6 +86,7 @@ t.test('a variable that is set is taken, in its type', async (t) => {
     MAX_PENDING: 5,
     TASK_TIMEOUT: 1000,
     TASK_RETENTION: 0,
+    TICKET_TTL: 60,
     WORKER_MEMORY_LIMIT: 64,
     SSE_HEARTBEAT: 0.05,
     BODY_LIMIT: 1,
@@ -112,7 +124,20 @@ t.test('a bad value is an error that names its variable', async (t) => {
     WORKER_MEMORY_LIMIT: ['0', '1', '512Mi', '1.5'],
     SSE_HEARTBEAT: ['-1', 'x'],
     BODY_LIMIT: ['0', '10mb', '-5'],
-    LINK_CHECK_ALLOW_PRIVATE: ['yes', '2', 'TRUE']
+    LINK_CHECK_ALLOW_PRIVATE: ['yes', '2', 'TRUE'],
+    API_TOKENS: [' ', ',', ' , ', '\n', 'ci:', ':secret', 'a,ci: '],
+    ADMIN_TOKEN: [' ', '\n'],
+    TICKET_SECRET: [' \n'],
+    TICKET_TTL: ['-1', '1h'],
+    CORS_ORIGINS: [
+      'example.org',
+      'https://',
+      'https://a.example/',
+      'https://a.example/path',
+      'https://*.example',
+      ',',
+      '*,*'
+    ]
   }
 
   for (const [name, values] of Object.entries(bad)) {
@@ -124,6 +149,19 @@ t.test('a bad value is an error that names its variable', async (t) => {
       )
     }
   }
+})
+
+t.test('secrets lose the white space around them', async (t) => {
+  const { ADMIN_TOKEN, API_TOKENS, TICKET_SECRET } = readSettings({
+    ADMIN_TOKEN: 'operator\n',
+    API_TOKENS: ' one,two\r\n',
+    TICKET_SECRET: 'signs\n'
+  })
+
+  t.same(
+    { ADMIN_TOKEN, API_TOKENS, TICKET_SECRET },
+    { ADMIN_TOKEN: 'operator', API_TOKENS: 'one,two', TICKET_SECRET: 'signs' }
+  )
 })
 
 t.test('a bad value is told without the secrets beside it', async (t) => {
@@ -146,7 +184,7 @@ t.test('every setting is described, and only tokens are secret', async (t) => {
     t.equal(value, (defaults as Record<string, unknown>)[name], name)
   t.same(
     settings.filter(({ secret }) => secret).map(({ name }) => name),
-    ['ADMIN_TOKEN', 'API_TOKENS']
+    ['ADMIN_TOKEN', 'API_TOKENS', 'TICKET_SECRET']
   )
 })
 
