@@ -49,7 +49,12 @@ export type Outcome =
   | { status: 'completed' /** JSON text. */; result: string }
   | { status: 'failed'; error: ErrorInfo }
   | { status: 'cancelled'; reason: CancelReason }
-  | { status: 'pending'; reason: RequeueReason; delayMs: number }
+  | {
+      status: 'pending'
+      reason: RequeueReason
+      delayMs: number /** Why a retry is necessary. */
+      error?: ErrorInfo
+    }
 
 /** An attempt that has an outcome, or a task that never ran: then `startedAt` is missing. Times are epoch milliseconds. */
 export interface Settled {

@@ -19,6 +19,6 @@ export function outcomeEvent(outcome: Outcome): [EventType, string] {
     case 'cancelled':
       return ['task_cancelled', JSON.stringify({ reason: outcome.reason })]
     case 'pending':
-      return ['task_requeued', JSON.stringify({ reason: outcome.reason })]
+      return ['task_requeued', JSON.stringify({ reason: outcome.reason, error: outcome.error })]
   }
 }

@@ -5,7 +5,7 @@ import type { Claim } from './engine.ts'
 import type { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
 import { Stop } from './stop.ts'
-import { type AbortCause, abortReason, type Report, type RunEnd, runJob } from './task-context.ts'
+import { type AbortCause, abortReason, type Report, type RunEnd, runJob, stackOf } from './task-context.ts'
 import type { LoadedTaskType } from './task-types.ts'
 import type { FromThread, ThreadJob, ToThread } from './thread.ts'
 
@@ -23,7 +23,7 @@ const threadFile = fileURLToPath(new URL(`./thread.${extension}`, import.meta.ur
 
 /** How a run ended: by itself, by a crash of its thread, or not at all, so that it was `stopped`. */
 export interface RunResult {
-  end: RunEnd | { crash: string } | { stopped: 'terminated' | 'abandoned' }
+  end: RunEnd | { crash: string; stack?: string } | { stopped: 'terminated' | 'abandoned' }
   /** Set if it was told to stop; whatever it did then. */
   aborted?: AbortCause
 }
@@ -122,7 +122,9 @@ export class Runner {
       return end ?? { crash: 'The thread threw null' }
     } catch (error) {
       if (kill.signal.aborted) return { stopped: 'terminated' }
-      return { crash: error instanceof Error ? error.message : String(error) }
+      const stack = stackOf(error)
+      const crash = error instanceof Error ? error.message : String(error)
+      return { crash, ...(stack !== undefined && { stack }) }
     } finally {
       // The result came by another way and may have overtaken what the thread had said before.
       for (let late = receiveMessageOnPort(port); late; late = receiveMessageOnPort(port))

@@ -1,6 +1,15 @@
 /** What both engines make of what they keep. */
 import { TaskError } from './errors.ts'
-import type { EventType, TaskEvent, TaskRecord, TaskStatus } from './task.ts'
+import {
+  type Attempt,
+  type ErrorInfo,
+  type EventType,
+  isFinished,
+  type RequeueReason,
+  type TaskEvent,
+  type TaskRecord,
+  type TaskStatus
+} from './task.ts'
 
 /** A task's record as it is kept; times are epoch milliseconds, `progress` and `final_data` JSON text. */
 export interface StoredTask {
@@ -17,6 +26,17 @@ export interface StoredTask {
   /** The data of its final event, if it has ended. */
   final_data: string | null
 }
+
+/** An attempt after which its task was requeued; `data` is that of the `task_requeued` event, as JSON text. */
+export interface StoredAttempt {
+  attempt: number
+  started_at: number
+  ended_at: number
+  data: string
+}
+
+/** How many of a task's attempts before its latest are kept, for its record. */
+export const keptAttempts = 99
 
 export interface StoredEvent {
   id: number | string
@@ -35,7 +55,31 @@ export function toEvent(taskId: string, { id, type, at, data }: StoredEvent): Ta
   }
 }
 
-export function toRecord(row: StoredTask): TaskRecord {
+/** A whole record: with `attempts`, of which `requeued` are those that the task was requeued after. */
+export function toRecord(row: StoredTask, requeued: readonly StoredAttempt[]): TaskRecord {
+  const record = toSummary(row)
+  const attempts = requeued.map(toAttempt)
+  const { attempt, startedAt, endedAt, status, error } = record
+  if (startedAt !== undefined && attempts.at(-1)?.attempt !== attempt) {
+    const latest: Attempt = { attempt, startedAt }
+    if (endedAt !== undefined) latest.endedAt = endedAt
+    if (isFinished(status)) latest.outcome = status
+    if (error) latest.error = error
+    attempts.push(latest)
+  }
+  if (attempts.length > 0) record.attempts = attempts
+  return record
+}
+
+function toAttempt({ attempt, started_at, ended_at, data }: StoredAttempt): Attempt {
+  const { reason, error }: { reason: RequeueReason; error?: ErrorInfo } = JSON.parse(data)
+  const startedAt = new Date(started_at).toISOString()
+  const endedAt = new Date(ended_at).toISOString()
+  return { attempt, startedAt, endedAt, outcome: reason, ...(error && { error }) }
+}
+
+/** A record as it is in lists. */
+export function toSummary(row: StoredTask): TaskRecord {
   const record: TaskRecord = {
     taskId: row.task_id,
     type: row.type,

@@ -18,13 +18,15 @@ export interface Job {
   restored: string | undefined
 }
 
-/** How a run ended. */
-export type RunEnd = { result: string } | { error: ErrorInfo }
+/** How a run ended; the stack is for the log alone. */
+export type RunEnd = { result: string } | { error: ErrorInfo; stack?: string }
 
 const maxCheckpointBytes = 4 * 1024 * 1024
 const maxText = 1000
 const maxCode = 100
 const maxMessage = 10_000
+const maxStack = 20_000
+const maxCauses = 5
 const progressEveryMs = 50
 const unreadable = 'A value that cannot be read'
 
@@ -58,7 +60,8 @@ export async function runJob(
     const result = await run(JSON.parse(job.input), context)
     return { result: toJson(result, maxResultBytes, 'RESULT') }
   } catch (error) {
-    return { error: describe(error) }
+    const stack = stackOf(error)
+    return { error: describe(error), ...(stack !== undefined && { stack }) }
   } finally {
     progress.flush()
   }
@@ -112,6 +115,24 @@ function describe(error: unknown): ErrorInfo {
   } catch {
     return { code: 'TASK_FAILED', message: unreadable }
   }
+}
+
+/** The stack of what was thrown and of its causes, which an operator needs and a client must not see. */
+export function stackOf(error: unknown): string | undefined {
+  const stacks: string[] = []
+  try {
+    for (let cause = error; stacks.length <= maxCauses; ) {
+      if (typeof cause !== 'object' || cause === null) break
+      const { stack, cause: next } = cause as Record<string, unknown>
+      if (typeof stack !== 'string') break
+      stacks.push(stack.slice(0, maxStack))
+      cause = next
+    }
+  } catch {
+    // One that cannot be read ends the list.
+  }
+  if (stacks.length === 0) return undefined
+  return stacks.join('\ncaused by: ').slice(0, maxStack).toWellFormed()
 }
 
 /** Any value as text, also one that throws when it is looked at. */

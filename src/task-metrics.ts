@@ -20,6 +20,7 @@ export class TaskMetrics {
   readonly #shutdown: Histogram<'reason' | 'outcome'>
   readonly started: Counter<'type'>
   readonly finished: Counter<'type' | 'status'>
+  readonly attemptsFailed: Counter<'type'>
   readonly duration: Histogram<'type' | 'status'>
   readonly queueWait: Histogram<'type'>
   readonly rejected: Counter<'reason'>
@@ -60,6 +61,12 @@ export class TaskMetrics {
       name: 'task_finished_total',
       help: 'Tasks that reached a final state',
       labelNames: ['type', 'status'],
+      registers
+    })
+    this.attemptsFailed = new Counter({
+      name: 'task_attempts_failed_total',
+      help: 'Attempts that ended with an error, whether or not another one follows',
+      labelNames: ['type'],
       registers
     })
     this.duration = new Histogram({

@@ -5,7 +5,7 @@ import { type ErrorCode, TaskError } from './errors.ts'
 import type { Log } from './log.ts'
 import type { Run, Runner, RunResult } from './runner.ts'
 import { type DrainParticipant, within } from './shutdown.ts'
-import type { NewTask, TaskPage, TaskQuery, TaskRecord, TaskTypeInfo } from './task.ts'
+import type { ErrorInfo, NewTask, TaskPage, TaskQuery, TaskRecord, TaskTypeInfo } from './task.ts'
 import type { RejectReason, TaskMetrics } from './task-metrics.ts'
 import type { LoadedTaskType } from './task-types.ts'
 
@@ -239,8 +239,9 @@ export class TaskService implements DrainParticipant {
     this.#active.add(taskId)
     this.#metrics.updateTaskMetrics(this.#active.size)
     if (!type) {
-      const message = `This process knows no task type ${claim.type}`
-      return { status: 'failed', error: { code: 'TASK_TYPE_UNKNOWN', message } }
+      const error = { code: 'TASK_TYPE_UNKNOWN', message: `This process knows no task type ${claim.type}` }
+      this.#logFailure(claim, error)
+      return { status: 'failed', error }
     }
     // One that may run again may also begin before that; one that may not, must not be forgotten to have begun.
     if (type.onLost !== 'requeue') await claim.durable
@@ -260,12 +261,24 @@ export class TaskService implements DrainParticipant {
     if (aborted) return { status: 'cancelled', reason: aborted === 'timeout' ? 'timeout' : 'client' }
     if ('result' in end) return { status: 'completed', result: end.result }
     if ('error' in end) {
+      const { error, stack } = end
+      this.#logFailure(claim, error, stack)
       const again = claim.failures + 1 < type.attempts
-      if (again) return { status: 'pending', reason: 'retry', delayMs: type.backoffMs }
-      return { status: 'failed', error: end.error }
+      if (again) return { status: 'pending', reason: 'retry', delayMs: type.backoffMs, error }
+      return { status: 'failed', error }
     }
-    const message = 'crash' in end ? end.crash : 'The task was stopped'
-    return { status: 'failed', error: { code: 'TASK_WORKER_CRASHED', message } }
+    const { crash = 'The task was stopped', stack } = 'crash' in end ? end : {}
+    const error = { code: 'TASK_WORKER_CRASHED', message: crash }
+    this.#logFailure(claim, error, stack)
+    return { status: 'failed', error }
+  }
+
+  /** The one place where an operator finds an attempt's error whole; its clients see code and message. */
+  #logFailure({ taskId, type, attempt }: Claim, { code, message }: ErrorInfo, stack = message): void {
+    this.#metrics.attemptsFailed.inc({ type: this.#label(type) })
+    // An error again, as the log serialises it, but with the stack of the one that was thrown, maybe in a thread.
+    const err = Object.assign(new Error(message), { code, stack })
+    this.#log.warn({ taskId, type, attempt, err }, 'attempt failed')
   }
 
   /** What becomes of a task whose process died while it ran. */

@@ -29,6 +29,19 @@ export type Progress = Static<typeof Progress>
 
 const Time = (description: string) => Type.String({ format: 'date-time', description })
 
+export const attemptOutcomes = ['completed', 'failed', 'cancelled', 'retry', 'shutdown', 'lost'] as const
+
+export const Attempt = Type.Object({
+  attempt: Type.Integer({ minimum: 1 }),
+  startedAt: Time('When it started.'),
+  endedAt: Type.Optional(Time('Left out while it runs.')),
+  outcome: Type.Optional(
+    enumOf(attemptOutcomes, 'How it ended; `retry`, `shutdown` and `lost` are why the task was requeued.')
+  ),
+  error: Type.Optional(ErrorInfo)
+})
+export type Attempt = Static<typeof Attempt>
+
 /** The truth about a task. Times are ISO 8601 UTC with milliseconds. */
 export const TaskRecord = Type.Object(
   {
@@ -43,7 +56,8 @@ export const TaskRecord = Type.Object(
     endedAt: Type.Optional(Time('When it was completed, failed or cancelled.')),
     result: Type.Optional(Type.Unknown({ description: 'What the task returned.' })),
     error: Type.Optional(ErrorInfo),
-    cancelReason: Type.Optional(enumOf(cancelReasons, 'Who or what cancelled it.'))
+    cancelReason: Type.Optional(enumOf(cancelReasons, 'Who or what cancelled it.')),
+    attempts: Type.Optional(Type.Array(Attempt, { description: 'The latest 100, in order; not in lists.' }))
   },
   { title: 'TaskRecord' }
 )

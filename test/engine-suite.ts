@@ -91,6 +91,8 @@ async function history(engine: Engine, taskId: string, after?: string): Promise<
 }
 
 const typesOf = (events: TaskEvent[]) => events.map(({ type }) => type)
+const timesOf = (events: TaskEvent[], type: string) =>
+  events.filter((event) => event.type === type).map(({ json }) => JSON.parse(json).timestamp)
 const dataOf = (event: TaskEvent | undefined) => JSON.parse(event?.json ?? 'null')?.data
 
 function required(record: TaskRecord | undefined): TaskRecord {
@@ -364,6 +366,79 @@ export function engineSuite(makeStore: () => OpenEngine): void {
       t.strictSame([dataOf(events[3]), dataOf(events[5])], [{ attempt: 2 }, { attempt: 3 }])
     }
   )
+
+  t.test('every attempt is in the record with its times and its error, and a retry says why', async (t) => {
+    const { submit, attempt, engine, outcomes } = await start(t)
+    const taskId = await submit()
+    const error = { code: 'E_FIRST', message: 'the first "error"' }
+    ;(await attempt(0)).settle({ status: 'pending', reason: 'retry', delayMs: 0, error })
+    ;(await attempt(1)).settle({ status: 'pending', reason: 'shutdown', delayMs: 0 })
+    const { settle } = await attempt(2)
+    const running = required(await engine.get(taskId)).attempts
+    settle({ status: 'failed', error: { code: 'E_LAST', message: 'the last' } })
+    await outcomes(taskId, 3)
+
+    const record = required(await engine.get(taskId))
+    const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+    t.match(record.attempts, [
+      { attempt: 1, startedAt: time, endedAt: time, outcome: 'retry', error },
+      { attempt: 2, startedAt: time, endedAt: time, outcome: 'shutdown' },
+      {
+        attempt: 3,
+        startedAt: record.startedAt,
+        endedAt: record.endedAt,
+        outcome: 'failed',
+        error: record.error
+      }
+    ])
+    t.equal(record.attempts?.length, 3)
+    t.strictSame(running?.at(-1), { attempt: 3, startedAt: record.startedAt })
+    const events = await history(engine, taskId)
+    t.strictSame(events.filter(({ type }) => type === 'task_requeued').map(dataOf), [
+      { reason: 'retry', error },
+      { reason: 'shutdown' }
+    ])
+    t.strictSame(
+      record.attempts?.map(({ startedAt }) => startedAt),
+      timesOf(events, 'task_started')
+    )
+    t.notOk(
+      (await engine.list({ limit: 1 })).tasks.some((task) => 'attempts' in task),
+      'not in lists'
+    )
+    await engine.remove(taskId)
+  })
+
+  t.test('a task that is cancelled between two attempts has the attempts that it made', async (t) => {
+    const { submit, attempt, engine, outcomes } = await start(t)
+    const taskId = await submit()
+    const error = { code: 'E', message: 'none' }
+    ;(await attempt(0)).settle({ status: 'pending', reason: 'retry', delayMs: 60_000, error })
+    await outcomes(taskId)
+    t.match(await engine.get(taskId), {
+      status: 'pending',
+      attempts: [{ attempt: 1, outcome: 'retry', error }]
+    })
+    await engine.cancel(taskId)
+
+    const record = required(await engine.get(taskId))
+    t.match(record, { status: 'cancelled', attempts: [{ attempt: 1, outcome: 'retry', error }] })
+    t.equal(record.attempts?.length, 1)
+  })
+
+  t.test('of very many attempts the latest 100 are in the record', async (t) => {
+    const { submit, attempt, engine, outcomes } = await start(t)
+    const taskId = await submit()
+    for (let n = 0; n < 120; n++) (await attempt(n)).settle({ status: 'pending', reason: 'lost', delayMs: 0 })
+    ;(await attempt(120)).settle(completed())
+    await outcomes(taskId, 121)
+
+    const numbers = required(await engine.get(taskId)).attempts?.map((one) => one.attempt)
+    t.strictSame(
+      numbers,
+      Array.from({ length: 100 }, (_, n) => 22 + n)
+    )
+  })
 
   t.test('a task that is put back with a delay lets others pass, and starts when it is over', async (t) => {
     const { submit, attempt, engine } = await start(t, { maxRunning: 1 })

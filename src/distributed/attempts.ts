@@ -24,8 +24,10 @@ export interface AttemptsOptions {
 interface Running {
   task: Started
   stop: Stop<'client' | 'lost'>
-  /** The latest progress, as JSON text, and whether it could not be written. */
-  latest: { data: string; unsaid: boolean } | undefined
+  /** The latest progress, as JSON text, when it was made, and whether it could not be written. */
+  latest: { data: string; at: number; unsaid: boolean } | undefined
+  /** What Redis's clock is ahead of this process's. */
+  clockOffsetMs: number
   ended: Promise<void>
 }
 
@@ -165,15 +167,18 @@ export class Attempts {
         task,
         stop: new Stop(),
         latest: undefined,
+        clockOffsetMs: task.startedAt - Date.now(),
         ended: Promise.resolve()
       }
       this.#running.set(task.taskId, running)
       running.ended = this.#options.host
         .run(this.#toClaim(running))
-        .then((outcome) => this.#settle(running, outcome))
+        .then((outcome) => this.#settle(running, outcome, performance.now()))
     } else {
       // Claiming was switched off while Redis had the claim.
-      this.#track(this.#write(task, { status: 'pending', reason: 'shutdown', delayMs: 0 }, 0))
+      this.#track(
+        this.#write(task, { status: 'pending', reason: 'shutdown', delayMs: 0 }, 0, performance.now())
+      )
     }
   }
 
@@ -192,9 +197,10 @@ export class Attempts {
       stop: running.stop,
       durable: undefined,
       progress: (value, text) => {
-        const latest = { data: JSON.stringify({ value, text }), unsaid: false }
+        const at = Date.now() + running.clockOffsetMs
+        const latest = { data: JSON.stringify({ value, text }), at, unsaid: false }
         running.latest = latest
-        records.progress(taskId, attempt, owner, latest.data).catch(() => {
+        records.progress(taskId, attempt, owner, latest.data, at).catch(() => {
           latest.unsaid = true
         })
       },
@@ -217,16 +223,15 @@ export class Attempts {
     return undefined
   }
 
-  async #settle(running: Running, outcome: Outcome): Promise<void> {
+  async #settle(running: Running, outcome: Outcome, ended: number): Promise<void> {
     const { records, owner } = this.#options
-    const { task } = running
+    const { task, latest } = running
     await this.#persist(running, async () => {
-      if (running.latest?.unsaid)
-        await records.progress(task.taskId, task.attempt, owner, running.latest.data)
+      if (latest?.unsaid) await records.progress(task.taskId, task.attempt, owner, latest.data, latest.at)
       // With the slot that this task leaves.
       const count = this.#claiming ? this.#free + 1 : 0
       await this.#claim(count, async () => {
-        const settled = await this.#write(task, outcome, count)
+        const settled = await this.#write(task, outcome, count, ended)
         this.#running.delete(task.taskId)
         return settled
       })
@@ -234,11 +239,11 @@ export class Attempts {
     this.#wake()
   }
 
-  /** Writes what becomes of an attempt of this process, and tells the host. */
-  async #write(task: Started, outcome: Outcome, claim: number): Promise<Settled> {
+  /** Writes what becomes of an attempt of this process, which ended then by the monotonic clock, and tells the host. */
+  async #write(task: Started, outcome: Outcome, claim: number, ended: number): Promise<Settled> {
     const { records, owner, host, log } = this.#options
     const { taskId, type, attempt, startedAt } = task
-    const settled = await records.settle(task, owner, claim, outcome)
+    const settled = await records.settle(task, owner, claim, outcome, performance.now() - ended)
     const written = [outcome, afterCancel(outcome)]
     if (settled.status !== 'refused') {
       const recorded = written.find(({ status }) => status === settled.status) ?? outcome
@@ -263,7 +268,7 @@ export class Attempts {
     const { taskId, type, attempt } = lost
     const outcome = host.lost(lost)
     try {
-      const settled = await records.settle(lost, owner, 0, outcome)
+      const settled = await records.settle(lost, owner, 0, outcome, 0)
       if (settled.status === 'refused') return
       log.warn({ taskId, type, attempt }, 'the process that ran a task is lost')
       const { startedAt, endedAt } = settled

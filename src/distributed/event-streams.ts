@@ -235,10 +235,8 @@ function eventsAfter(feed: Feed, position: string): TaskEvent[] | undefined {
   return index === -1 ? undefined : feed.recent.slice(index + 1)
 }
 
-/** An event's time is in its id: Redis gave it the one with the other. */
-function toTaskEvent(taskId: string, [id, [, type, , data]]: Entry): TaskEvent {
-  const at = Number(id.split('-')[0])
-  return toEvent(taskId, { id, type: type as EventType, at, data: data ?? 'null' }) // by our scripts
+function toTaskEvent(taskId: string, [id, [, type, , data = 'null', , at]]: Entry): TaskEvent {
+  return toEvent(taskId, { id, type: type as EventType, at: Number(at ?? id.split('-')[0]), data }) // by our scripts
 }
 
 /** Whether one id of a Redis stream comes after another. */

@@ -1,6 +1,6 @@
 import type { Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { afterCancel, outcomeEvent } from '../outcome.ts'
-import { type StoredTask, toRecord } from '../stored.ts'
+import { type StoredAttempt, type StoredTask, toRecord, toSummary } from '../stored.ts'
 import type { TaskRecord, TaskStatus } from '../task.ts'
 import type { Connection } from './connection.ts'
 import { queueName } from './scripts.ts'
@@ -88,18 +88,19 @@ export class Records {
 
   /**
    * Ends an attempt of this owner, and claims so many tasks in the same script. An empty owner ends the attempt of a lost
-   * one, whose job BullMQ has put back. The status that is answered is the outcome's, or that of `afterCancel`.
+   * one, whose job BullMQ has put back. It ended `agoMs` ago. The status that is answered is the outcome's, or that of `afterCancel`.
    */
   async settle(
     { taskId, attempt }: Attempt,
     owner: string,
     claim: number,
-    outcome: Outcome
+    outcome: Outcome,
+    agoMs: number
   ): Promise<Settled> {
     const { status: to } = outcome
     const requeue = to === 'pending' ? [outcome.reason, Math.round(outcome.delayMs)] : ['', 0]
     const cancelled = outcomeEvent(afterCancel(outcome))[1]
-    const rest = [to, ...outcomeEvent(outcome), cancelled, ...requeue]
+    const rest = [Math.round(agoMs), to, ...outcomeEvent(outcome), cancelled, ...requeue]
     const reply = await this.#connection.run('settle', taskId, attempt, owner, claim, ...rest)
     const [status, first, second, claims] = asList(reply)
     if (status === 'refused') {
@@ -114,8 +115,8 @@ export class Records {
   }
 
   /** Whether the attempt was still this owner's. */
-  async progress(taskId: string, attempt: number, owner: string, data: string): Promise<boolean> {
-    return (await this.#connection.run('progress', taskId, attempt, owner, data)) === 1
+  async progress(taskId: string, attempt: number, owner: string, data: string, at: number): Promise<boolean> {
+    return (await this.#connection.run('progress', taskId, attempt, owner, data, at)) === 1
   }
 
   /** Whether the attempt was still this owner's. */
@@ -148,10 +149,10 @@ export class Records {
   }
 
   async cancel(taskId: string): Promise<Cancelled> {
-    const [was, detail, endedAt] = asList(await this.#connection.run('cancel', taskId))
+    const [was, detail, requeued, endedAt] = asList(await this.#connection.run('cancel', taskId))
     if (was === 'unknown') return { was }
     if (was === 'finished') return { was, status: String(detail) }
-    const record = toRecord(toStoredTask(detail))
+    const record = toRecord(toStoredTask(detail), asList(requeued).map(toStoredAttempt))
     return was === 'running' ? { was, record } : { was: 'pending', record, endedAt: Number(endedAt) }
   }
 
@@ -167,8 +168,9 @@ export class Records {
   }
 
   async get(taskId: string): Promise<TaskRecord | undefined> {
-    const found = await this.#connection.run('get', taskId)
-    return found === null ? undefined : toRecord(toStoredTask(found))
+    const [found, requeued] = asList(await this.#connection.run('get', taskId))
+    if (found === null) return undefined
+    return toRecord(toStoredTask(found), asList(requeued).map(toStoredAttempt))
   }
 
   /** Newest first, those accepted before `before`, each with its place in the order of acceptance. */
@@ -179,7 +181,7 @@ export class Records {
   ): Promise<{ seq: number; record: TaskRecord }[]> {
     return asList(await this.#connection.run('list', status, type, before, limit)).map((entry) => {
       const [seq, record] = asList(entry)
-      return { seq: Number(seq), record: toRecord(toStoredTask(record)) }
+      return { seq: Number(seq), record: toSummary(toStoredTask(record)) }
     })
   }
 
@@ -247,6 +249,11 @@ function toStoredTask(reply: unknown): StoredTask {
     ended_at: ended == null ? null : Number(ended),
     final_data: final == null ? null : String(final)
   }
+}
+
+function toStoredAttempt(reply: Reply): StoredAttempt {
+  const [, attempt, started, ended, data = ''] = /^(\d+) (\d+) (\d+) (.*)$/s.exec(String(reply)) ?? []
+  return { attempt: Number(attempt), started_at: Number(started), ended_at: Number(ended), data }
 }
 
 /** A key's value: the task that it was used for and the fingerprint of the request, which has no space in it. */

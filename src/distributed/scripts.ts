@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { keptAttempts } from '../stored.ts'
 import { type BullmqScript, bullmqFunction } from './bullmq-scripts.ts'
 
 export interface Script {
@@ -16,7 +17,8 @@ const keptEvents = 1000
  * What all scripts share. KEYS[1] is the prefix of every key, with a hash tag: on Redis Cluster all are in one slot.
  *
  *   task:<id>               hash: the record; `owner` is the process that runs it, by the token of its locks
- *   events:<id>             stream: its events {t: type, d: data}
+ *   events:<id>             stream: its events {t: type, d: data, a: when it happened}
+ *   attempts:<id>           list: attempts after which it was requeued, "<attempt> <start> <end> <data of task_requeued>"
  *   open:<type>             sorted set: pending and running tasks by seq, the order of acceptance
  *   done:<type>:<status>    sorted set: finished tasks by seq
  *   types                   set: all types there ever was a task of
@@ -38,8 +40,8 @@ local function clock()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
-local function append(id, type, data)
-  call('XADD', p .. 'events:' .. id, '*', 't', type, 'd', data)
+local function append(id, type, data, at)
+  call('XADD', p .. 'events:' .. id, '*', 't', type, 'd', data, 'a', string.format('%d', at))
 end
 
 local function finished(status)
@@ -65,12 +67,12 @@ local function held(id, attempt, owner)
 end
 
 -- Record and final event of a task that ends.
-local function finish(id, type, seq, status, event, data, t)
-  call('HSET', p .. 'task:' .. id, 'status', status, 'ended', t)
+local function finish(id, type, seq, status, event, data, at)
+  call('HSET', p .. 'task:' .. id, 'status', status, 'ended', string.format('%d', at))
   call('ZREM', p .. 'open:' .. type, id)
   call('ZADD', p .. 'done:' .. type .. ':' .. status, seq, id)
   call('RPUSH', p .. 'ended', id)
-  append(id, event, data)
+  append(id, event, data, at)
   -- Redis gives each stream 4 KiB to grow into; one that is restored gets what it needs. Where that is forbidden it stays.
   local events = p .. 'events:' .. id
   local dump = redis.pcall('DUMP', events)
@@ -82,7 +84,7 @@ local function forget(id)
   local r = call('HMGET', key, 'status', 'type', 'key')
   call('ZREM', p .. 'done:' .. r[2] .. ':' .. r[1], id)
   if r[3] then call('DEL', p .. 'key:' .. r[3]) end
-  call('DEL', key, p .. 'events:' .. id)
+  call('DEL', key, p .. 'events:' .. id, p .. 'attempts:' .. id)
 end
 
 local function record(id)
@@ -94,6 +96,10 @@ local function record(id)
     final = last and last[2][4]
   end
   return { id, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], final }
+end
+
+local function requeued(id)
+  return call('LRANGE', p .. 'attempts:' .. id, 0, -1)
 end
 `
 
@@ -129,7 +135,7 @@ local function begin(id, fields, owner, t)
   local attempt = r[3] + 1
   call('HSET', key, 'status', 'running', 'attempt', attempt, 'started', t, 'owner', owner)
   if attempt > 1 then call('HDEL', key, 'progress') end
-  append(id, 'task_started', '{"attempt":' .. attempt .. '}')
+  append(id, 'task_started', '{"attempt":' .. attempt .. '}', t)
   return started(id, r[2], attempt, r[4], r[5], t, math.max(0, t - r[6]), fields)
 end
 
@@ -215,8 +221,10 @@ return { claims, 0 }
     ['moveToActive', 'moveToFinished', 'moveToDelayed', 'moveJobFromActiveToWait'],
     claiming,
     `
-local id, attempt, owner, count, status, event, data, cancelled, reason, delayMs = unpack(ARGV)
+local id, attempt, owner, count, agoMs, status, event, data, cancelled, reason, delayMs = unpack(ARGV)
 local t = clock()
+-- What could not be written at once has happened before.
+local at = t - agoMs
 local key = p .. 'task:' .. id
 -- The owner is lost, and BullMQ has put the job back, to be run at once.
 local stalled = owner == ''
@@ -227,10 +235,12 @@ local function taken()
   return r[1] == 'running' and r[2] == attempt and call('LREM', q .. 'wait', 1, id) == 1 and r or nil
 end
 
-local function putBack()
+local function putBack(startedAt)
   call('HINCRBY', key, reason == 'retry' and 'failures' or 'requeues', 1)
   call('HSET', key, 'status', 'pending', 'ready', t + delayMs)
-  append(id, event, data)
+  append(id, event, data, at)
+  call('RPUSH', p .. 'attempts:' .. id, table.concat({ attempt, startedAt, string.format('%d', at), data }, ' '))
+  call('LTRIM', p .. 'attempts:' .. id, ${-keptAttempts}, -1)
   if stalled then
     call('ZADD', q .. 'prioritized', call('HGET', q .. id, 'priority') * 0x100000000, id)
   elseif tonumber(delayMs) > 0 then
@@ -258,23 +268,23 @@ end
 -- A cancel was accepted: \`afterCancel\` of outcome.ts.
 if r[6] then status, event, data = 'cancelled', 'task_cancelled', cancelled end
 if status == 'pending' then
-  putBack()
+  putBack(r[5])
 else
   if stalled then call('DEL', q .. id) else removeJob(id, owner, t) end
-  finish(id, r[3], r[4], status, event, data, t)
+  finish(id, r[3], r[4], status, event, data, at)
 end
-return { status, r[5], string.format('%d', t), claim(owner, tonumber(count), t) }
+return { status, r[5], string.format('%d', at), claim(owner, tonumber(count), t) }
 `
   ),
 
   progress: script(
     [],
     `
-local id, attempt, owner, data = unpack(ARGV)
+local id, attempt, owner, data, at = unpack(ARGV)
 if not held(id, attempt, owner) then return 0 end
 local key, events = p .. 'task:' .. id, p .. 'events:' .. id
 call('HSET', key, 'progress', data)
-append(id, 'progress_update', data)
+append(id, 'progress_update', data, at)
 if call('XLEN', events) <= ${keptEvents} then return 1 end
 -- The oldest progress goes. All before the one that went last are state changes, which stay.
 local from = call('HGET', key, 'trimmed')
@@ -328,14 +338,14 @@ if r[1] == 'running' then
   local inbox = p .. 'inbox:' .. r[2]
   call('XADD', inbox, 'MAXLEN', '~', 1000, '*', 'cancel', id)
   call('PEXPIRE', inbox, 60000)
-  return { 'running', record(id) }
+  return { 'running', record(id), requeued(id) }
 end
 call('ZREM', q .. 'prioritized', id)
 call('ZREM', q .. 'delayed', id)
 call('DEL', q .. id)
 local t = clock()
 finish(id, r[3], r[4], 'cancelled', 'task_cancelled', '{"reason":"client"}', t)
-return { 'pending', record(id), string.format('%d', t) }
+return { 'pending', record(id), requeued(id), string.format('%d', t) }
 `
   ),
 
@@ -366,7 +376,7 @@ return count
 `
   ),
 
-  get: script([], 'return record(ARGV[1])'),
+  get: script([], 'return { record(ARGV[1]), requeued(ARGV[1]) }'),
 
   findLost: script(
     [],

@@ -4,7 +4,7 @@ import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { afterCancel, cancelledByClient, outcomeEvent } from '../outcome.ts'
 import { Stop } from '../stop.ts'
-import { decodeCursor, encodeCursor, toEvent, toRecord } from '../stored.ts'
+import { decodeCursor, encodeCursor, toEvent, toRecord, toSummary } from '../stored.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
 import { closeDatabase, openDatabase, openLog } from './database.ts'
@@ -124,14 +124,16 @@ export class EmbeddedEngine implements Engine {
   }
 
   async get(taskId: string): Promise<TaskRecord | undefined> {
-    const row = await this.#read((store) => store.byId(taskId))
-    return row && toRecord(row)
+    return this.#read((store) => {
+      const row = store.byId(taskId)
+      return row && toRecord(row, store.requeuedAttempts(row))
+    })
   }
 
   async list({ cursor, limit, ...filter }: TaskQuery): Promise<TaskPage> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
     const rows = await this.#read((store) => store.page(filter, before, limit + 1))
-    const tasks = rows.slice(0, limit).map(toRecord)
+    const tasks = rows.slice(0, limit).map(toSummary)
     const last = rows[limit - 1]
     return rows.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
   }
@@ -150,7 +152,7 @@ export class EmbeddedEngine implements Engine {
         const running = this.#running.get(row.seq)
         this.#change.whenCommitted.push(() => running?.stop.tell('client'))
       }
-      return toRecord(store.byId(taskId) ?? row)
+      return toRecord(store.byId(taskId) ?? row, store.requeuedAttempts(row))
     })
   }
 
@@ -266,7 +268,8 @@ export class EmbeddedEngine implements Engine {
   }
 
   #start(row: TaskRow, input: string, restored: string | undefined): void {
-    this.#append(row, row.last_event, 'task_started', `{"attempt":${row.attempt}}`)
+    const at = row.started_at ?? Date.now()
+    this.#append(row, row.last_event, 'task_started', `{"attempt":${row.attempt}}`, at)
     const { whenCommitted, whenDurable } = this.#change
     const durable = new Promise<void>((resolve) => whenDurable.push(resolve))
     whenCommitted.push(() => this.#run(row, input, restored, durable))
@@ -290,10 +293,11 @@ export class EmbeddedEngine implements Engine {
       waitedMs: Math.max(0, (row.started_at ?? 0) - row.ready_at),
       stop: running.stop,
       progress: (value, text) => {
+        const at = Date.now()
         const written = commits.write(() => {
           const data = JSON.stringify({ value, text })
           const id = store.setProgress(seq, attempt, data)
-          if (id !== undefined) this.#append(row, id, 'progress_update', data)
+          if (id !== undefined) this.#append(row, id, 'progress_update', data, at)
         }, 'lazy')
         // A failing store is logged where it fails; the next progress says more than this one.
         written.catch(() => {})
@@ -304,18 +308,18 @@ export class EmbeddedEngine implements Engine {
           store.saveCheckpoint(seq, state)
         })
     }
-    void host.run(claim).then((outcome) => this.#settle(running, outcome))
+    void host.run(claim).then((outcome) => this.#settle(running, outcome, Date.now()))
   }
 
   /** Writes an outcome, however long the store refuses it: the work is done and must not be lost. */
-  async #settle(running: Running, outcome: Outcome): Promise<void> {
+  async #settle(running: Running, outcome: Outcome, endedAt: number): Promise<void> {
     // Once it is committed it is not written again, even if nobody knows for a while whether it is durable.
     while (this.#open && this.#running.get(running.row.seq) === running) {
       try {
         const { commits, host } = this.#open
         await commits.write(
           () => {
-            this.#writeOutcome(running.row, outcome)
+            this.#writeOutcome(running.row, outcome, endedAt)
             this.#change.freed++
             this.#change.whenCommitted.unshift(() => {
               this.#running.delete(running.row.seq)
@@ -335,8 +339,7 @@ export class EmbeddedEngine implements Engine {
    * Ends an attempt, or a pending task: record and event together, unless the attempt is over already. Whether a cancel
    * was accepted is read from the record: it may have come in this very transaction.
    */
-  #writeOutcome(row: TaskRow, outcome: Outcome): void {
-    const endedAt = Date.now()
+  #writeOutcome(row: TaskRow, outcome: Outcome, endedAt = Date.now()): void {
     if (!this.#endAttempt(row, false, outcome, endedAt))
       this.#endAttempt(row, true, afterCancel(outcome), endedAt)
   }
@@ -344,29 +347,32 @@ export class EmbeddedEngine implements Engine {
   /** Whether the task was in that attempt, with a cancel requested or not. */
   #endAttempt(row: TaskRow, cancelRequested: boolean, outcome: Outcome, endedAt: number): boolean {
     const { store, host } = this.#opened()
+    const [type, data] = outcomeEvent(outcome)
+    const startedAt = row.status === 'running' ? row.started_at : null
     let id: number | undefined
     if (outcome.status === 'pending') {
       const counted = outcome.reason === 'retry' ? 'failures' : 'requeues'
       const delayed = outcome.delayMs > 0
       id = store.putBack(row, cancelRequested, counted, endedAt + outcome.delayMs, delayed)
       if (id === undefined) return false
+      const { attempt } = row
+      store.keepAttempt(row.seq, { attempt, started_at: startedAt ?? endedAt, ended_at: endedAt, data })
       this.#change.pending++
       if (delayed) this.#change.whenCommitted.push(() => this.#armDelay())
     } else {
       id = store.finish(row, cancelRequested, outcome.status, endedAt)
       if (id === undefined) return false
     }
-    this.#append(row, id, ...outcomeEvent(outcome))
+    this.#append(row, id, type, data, endedAt)
     const task = { taskId: row.task_id, type: row.type, attempt: row.attempt, endedAt }
-    const startedAt = row.status === 'running' ? row.started_at : null
     this.#change.whenDurable.push(() =>
       host.settled(startedAt === null ? task : { ...task, startedAt }, outcome)
     )
     return true
   }
 
-  #append(row: TaskRow, id: number, type: EventType, data: string): void {
-    const event = { id, type, at: Date.now(), data }
+  #append(row: TaskRow, id: number, type: EventType, data: string, at: number): void {
+    const event = { id, type, at, data }
     this.#opened().store.appendEvent(row.seq, event)
     this.#change.whenDurable.push(() => this.#feeds.publish(row.task_id, toEvent(row.task_id, event)))
   }

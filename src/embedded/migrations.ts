@@ -47,5 +47,16 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Attempts after which their tasks were requeued; all else about an attempt is in its task.
+  CREATE TABLE attempts (
+    seq INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    data TEXT NOT NULL,                         -- of the event task_requeued
+    PRIMARY KEY (seq, attempt)
+  ) STRICT, WITHOUT ROWID;
   `
 ]

@@ -1,5 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
+import { keptAttempts, type StoredAttempt } from '../stored.ts'
 import { type EventType, type FinalStatus, statuses, type TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
 
@@ -147,6 +148,17 @@ export class Store {
     return this.#sql.putBack.get(...values)?.last_event
   }
 
+  /** Keeps an attempt after which its task was requeued. */
+  keepAttempt(seq: number, { attempt, started_at, ended_at, data }: StoredAttempt): void {
+    this.#sql.insertAttempt.run(seq, attempt, started_at, ended_at, data)
+    if (attempt > keptAttempts) this.#sql.dropAttempt.run(seq, attempt - keptAttempts)
+  }
+
+  /** The attempts after which a task was requeued, in order. */
+  requeuedAttempts({ seq, failures, requeues }: TaskRow): StoredAttempt[] {
+    return failures + requeues > 0 ? this.#sql.attempts.all(seq) : []
+  }
+
   requestCancel(seq: number): void {
     this.#sql.requestCancel.run(seq)
   }
@@ -209,6 +221,7 @@ export class Store {
   deleteTask(seq: number): void {
     this.#sql.deleteTask.run(seq)
     this.#sql.deleteEvents.run(seq)
+    this.#sql.deleteAttempts.run(seq)
   }
 
   endedBefore(time: number, limit: number): { seq: number; task_id: string }[] {
@@ -283,6 +296,14 @@ export function prepareAll(db: DatabaseSyncInstance) {
          delayed = ?, last_event = last_event + 1
        WHERE seq = ? AND attempt = ? AND status = 'running' AND cancel_requested = ? RETURNING last_event`
     ),
+    insertAttempt: db.prepare(
+      'INSERT INTO attempts (seq, attempt, started_at, ended_at, data) VALUES (?, ?, ?, ?, ?)'
+    ),
+    dropAttempt: db.prepare('DELETE FROM attempts WHERE seq = ? AND attempt = ?'),
+    attempts: db.prepare(
+      'SELECT attempt, started_at, ended_at, data FROM attempts WHERE seq = ? ORDER BY attempt'
+    ),
+    deleteAttempts: db.prepare('DELETE FROM attempts WHERE seq = ?'),
     requestCancel: db.prepare('UPDATE tasks SET cancel_requested = 1 WHERE seq = ?'),
     insertEvent: db.prepare('INSERT INTO events (seq, id, type, at, data) VALUES (?, ?, ?, ?, ?)'),
     dropProgress: db.prepare(`DELETE FROM events WHERE seq = ? AND id = ? AND type = 'progress_update'`),

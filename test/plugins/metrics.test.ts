@@ -51,6 +51,7 @@ t.test('every metric of the contract is there, described and typed', async (t) =
     task_pending: 'gauge',
     task_started_total: 'counter',
     task_finished_total: 'counter',
+    task_attempts_failed_total: 'counter',
     task_duration_seconds: 'histogram',
     task_queue_wait_seconds: 'histogram',
     task_rejected_total: 'counter',

@@ -278,9 +278,9 @@ t.test('a task that is tried again says so on its stream', async (t) => {
     events.map(({ event, data }) => [event, JSON.parse(data ?? '').data]),
     [
       ['task_started', { attempt: 1 }],
-      ['task_requeued', { reason: 'retry' }],
+      ['task_requeued', { reason: 'retry', error: { code: 'TASK_FAILED', message: 'not yet' } }],
       ['task_started', { attempt: 2 }],
-      ['task_requeued', { reason: 'retry' }],
+      ['task_requeued', { reason: 'retry', error: { code: 'TASK_FAILED', message: 'not yet' } }],
       ['task_started', { attempt: 3 }],
       ['task_completed', 3]
     ]

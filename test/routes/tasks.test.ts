@@ -136,8 +136,10 @@ t.test('a record follows its task from pending to completed', async (t) => {
   second.release({ boards: 4 })
   const completed = await ended(app, taskId)
   t.match(String(completed.endedAt), isoTime)
+  const { startedAt, endedAt } = completed
   t.same(completed, {
     ...running,
+    attempts: [{ attempt: 1, startedAt, endedAt, outcome: 'completed' }],
     status: 'completed',
     progress: { value: 0.5, text: 'half' },
     endedAt: completed.endedAt,

@@ -325,7 +325,7 @@ t.test('each attempt starts with no progress, and with the last checkpoint', asy
     events.filter(({ event }) => event === 'task_started').map(({ data }) => data),
     [{ attempt: 1 }, { attempt: 2 }, { attempt: 3 }]
   )
-  t.same(events[2]?.data, { reason: 'retry' })
+  t.same(events[2]?.data, { reason: 'retry', error: { code: 'TASK_FAILED', message: 'again' } })
   t.match(task, { status: 'completed', attempt: 3, result: { done: 2, attempt: 3 } })
 })
 

@@ -111,8 +111,8 @@ t.test('a checkpoint that is too large or not JSON is refused', async (t) => {
 t.test("a thrown error's own string code becomes the task's", async (t) => {
   const coded = (code: unknown) => Object.assign(new Error('message'), { code })
 
-  t.same((await throwing(coded('MY_CODE'))).end, { error: { code: 'MY_CODE', message: 'message' } })
-  t.same((await throwing(new TypeError('oops'))).end, { error: { code: 'TASK_FAILED', message: 'oops' } })
+  t.match((await throwing(coded('MY_CODE'))).end, { error: { code: 'MY_CODE', message: 'message' } })
+  t.match((await throwing(new TypeError('oops'))).end, { error: { code: 'TASK_FAILED', message: 'oops' } })
   for (const code of [5, null, undefined, {}, Symbol('x')])
     t.match((await throwing(coded(code))).end, { error: { code: 'TASK_FAILED' } })
   t.match((await runWith(() => Promise.reject(coded('LATER')))).end, { error: { code: 'LATER' } })
@@ -168,7 +168,7 @@ t.test('a hostile thrown thing fails its task and nothing else', async (t) => {
     t.match(await throwing(thrown).catch((error) => error), { end: { error: { code: 'TASK_FAILED' } } })
 })
 
-t.test('what an error says is bounded, and no stack is told', async (t) => {
+t.test('what an error says is bounded, and its stack is kept apart from it', async (t) => {
   const { end } = await throwing(
     Object.assign(new Error(`${'m'.repeat(9_999)}\ud83d\ude00`), { code: 'C'.repeat(10_000) })
   )
@@ -176,7 +176,32 @@ t.test('what an error says is bounded, and no stack is told', async (t) => {
 
   t.ok('error' in end && end.error.code.length <= 1000 && end.error.message.length <= 10_000)
   t.ok('error' in end && end.error.message.isWellFormed())
-  t.notMatch(JSON.stringify(plain), /task-context/)
+  t.ok('error' in plain && 'stack' in plain)
+  if (!('error' in plain)) return
+  t.notMatch(JSON.stringify(plain.error), /task-context/)
+  t.match(plain.stack, /^Error: plain\n.*task-context/)
+})
+
+t.test('a stack tells the causes, is bounded, and does without what cannot be read', async (t) => {
+  const stackOf = async (thrown: unknown) => {
+    const { end } = await throwing(thrown)
+    return 'stack' in end ? (end.stack ?? '') : ''
+  }
+  const circular = new Error('round and round')
+  circular.cause = circular
+  const hostile = Object.defineProperty(new Error('hostile'), 'stack', {
+    get() {
+      throw new Error('no')
+    }
+  })
+
+  t.match(
+    await stackOf(new Error('outer', { cause: new TypeError('inner') })),
+    /^Error: outer\n.*\ncaused by: TypeError: inner\n/s
+  )
+  t.match(await stackOf(circular), /^Error: round/)
+  t.ok((await stackOf(Object.assign(new Error('long'), { stack: 's'.repeat(1_000_000) }))).length <= 20_000)
+  for (const thrown of ['text', null, undefined, hostile, { stack: 5 }]) t.equal(await stackOf(thrown), '')
 })
 
 t.test('the first progress is told at once', async (t) => {
