@@ -15,12 +15,20 @@ RUN npm run build
 FROM base AS dependencies
 # No script of a package is run: the SQLite driver brings its binaries along.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+COPY scripts/slim-modules.mjs ./scripts/
+COPY --from=build /app/dist ./dist
+RUN node scripts/slim-modules.mjs
 
 FROM node:24.21.0-trixie-slim
+# Given by --build-arg: where the source is, and which commit of it this is.
+ARG SOURCE=""
+ARG REVISION=""
 LABEL org.opencontainers.image.title="lastcall" \
       org.opencontainers.image.description="Background tasks over HTTP with live progress, durable from the 202 on, and a shutdown that drops nothing." \
       org.opencontainers.image.version="0.1.0" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.revision="$REVISION"
 ENV NODE_ENV=production \
     TASK_STORE_URL=sqlite:/data/tasks.db
 WORKDIR /app
