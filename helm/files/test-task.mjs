@@ -1,7 +1,9 @@
 // The pod of `helm test`: starts a task, follows its stream to the end, and reads the metrics.
 const { LASTCALL_URL, LASTCALL_METRICS_URL, API_TOKENS = '' } = process.env
 // Each entry is a token, or a name, a colon and a token.
-const token = API_TOKENS.split(',')[0].replace(/^[^:]*:/, '').trim()
+const token = API_TOKENS.split(',')[0]
+  .replace(/^[^:]*:/, '')
+  .trim()
 const headers = token ? { authorization: `Bearer ${token.trim()}` } : {}
 
 async function ask(url, init = {}) {
