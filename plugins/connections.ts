@@ -39,7 +39,7 @@ async function connectionsPlugin(app: FastifyInstance) {
     closable = found
   }
 
-  app.addHook('preClose', async () => {
+  app.shutdown.beforeExit('closing idle connections', () => {
     sweeper = setInterval(sweep, sweepEveryMs)
     lastCut = setTimeout(() => app.server.closeAllConnections(), lastAnswerMs)
   })

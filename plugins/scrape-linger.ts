@@ -8,9 +8,9 @@ async function scrapeLingerPlugin(app: FastifyInstance) {
   if (lingerMs === 0) return
   let scraped = () => {}
   app.addHook('onResponse', async (request) => {
-    if (request.routeOptions.url === '/metrics') scraped()
+    if (request.routeOptions.url === '/metrics' && request.method === 'GET') scraped()
   })
-  app.shutdown.onLeft(async () => {
+  app.shutdown.beforeExit('waiting for a scrape', async () => {
     app.log.info({ seconds: app.config.SCRAPE_LINGER }, 'waiting for one more scrape of the metrics')
     const lastScrape = new Promise<void>((resolve) => {
       scraped = resolve

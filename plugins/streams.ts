@@ -78,7 +78,7 @@ async function streamsPlugin(app: FastifyInstance) {
     cancel: async () => ({ forced: false })
   })
   // After the drain: those of tasks that ran have seen their final event, the others go on elsewhere or later.
-  app.addHook('preClose', async () => streams.end())
+  app.shutdown.beforeExit('ending the streams', () => streams.end())
 }
 
 export default fp(streamsPlugin, {

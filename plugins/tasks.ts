@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { createEngine, isVolatile } from '../src/create-engine.ts'
 import { Runner } from '../src/runner.ts'
+import { within } from '../src/shutdown.ts'
 import { TaskService } from '../src/task-service.ts'
 import { type LoadedTaskType, loadTaskTypes } from '../src/task-types.ts'
 
@@ -11,10 +12,13 @@ declare module 'fastify' {
   }
 }
 
+// A store that does not answer must not cost the process its exit.
+const recordMs = 500
+
 /** `types` are known besides the built-in ones and those of TASKS_DIR. */
 async function tasksPlugin(app: FastifyInstance, { types: more }: { types: readonly LoadedTaskType[] }) {
   const { config, log, shutdown } = app
-  const types = await loadTaskTypes(config)
+  const types = await loadTaskTypes(config, log)
   for (const type of more) types.set(type.type, type)
 
   const engine = await createEngine(config, log)
@@ -38,7 +42,7 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   app.taskMetrics.gaugePending(() => tasks.getPendingTaskCount())
   app.taskMetrics.gaugeStore(() => tasks.check())
   shutdown.onDrain(tasks)
-  shutdown.onLeft((report) => tasks.recordShutdown(report))
+  shutdown.beforeExit('recording the shutdown', (report) => within(recordMs, tasks.recordShutdown(report)))
   app.addHook('onReady', () => tasks.start())
   // Not earlier: a process that cannot listen must not have begun a task.
   app.addHook('onListen', async () => {

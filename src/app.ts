@@ -50,8 +50,11 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
     bodyLimit: settings.BODY_LIMIT,
     // A client that sends its request too slowly is cut off.
     requestTimeout: 120_000,
-    // While close() runs its preClose hooks, requests are served as usual.
+    // While close() runs its preClose hook, requests are served as usual.
     return503OnClosing: false,
+    // It bounds preClose and onClose hooks too, and a drain takes as long as its tasks do. What can hang has a
+    // deadline of its own: loading task types, opening the store, each step of the shutdown.
+    pluginTimeout: 0,
     routerOptions: { maxParamLength: 1024 },
     clientErrorHandler,
     frameworkErrors
@@ -65,11 +68,12 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(requestId)
   await app.register(requestLog)
   await app.register(shutdown)
-  await app.register(connections)
   await app.register(metrics)
   await app.register(tasks, { types })
-  await app.register(streams)
+  // What is done before the exit is done in this order.
   await app.register(scrapeLinger)
+  await app.register(streams)
+  await app.register(connections)
   await app.register(health)
   await app.register(auth)
   await app.register(openapi)

@@ -1,11 +1,13 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
-import { Ajv } from 'ajv'
+import { Ajv, type ErrorObject } from 'ajv'
 import { StartError } from './errors.ts'
+import { exitMarginMs } from './shutdown.ts'
 import { parseApiTokens } from './tokens.ts'
-import { describeProblems } from './validation.ts'
 
 const ajv = new Ajv({
   allErrors: true,
+  verbose: true,
+  keywords: ['unit', 'form'],
   coerceTypes: true,
   useDefaults: true,
   // Else Ajv lets Infinity pass every minimum and maximum.
@@ -17,10 +19,11 @@ const ajv = new Ajv({
 })
 
 // setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
+const maxTimerMs = 2 ** 31 - 1
 const maxSeconds = 2_000_000
 
 const Seconds = (defaultValue: number, description: string) =>
-  Type.Number({ default: defaultValue, minimum: 0, maximum: maxSeconds, description })
+  Type.Number({ default: defaultValue, minimum: 0, maximum: maxSeconds, unit: 'seconds', description })
 
 const Secret = (description: string) => Type.Optional(Type.String({ writeOnly: true, description }))
 
@@ -40,11 +43,13 @@ export const Settings = Type.Object({
   TASK_STORE_URL: Type.String({
     default: 'sqlite:./data/tasks.db',
     pattern: '^(sqlite:.+|rediss?://.+)$',
+    form: 'sqlite:<path>, sqlite::memory:, redis://… or rediss://…',
     description: 'Where tasks live: `sqlite:<path>`, `sqlite::memory:`, `redis://…` or `rediss://…`.'
   }),
   TASK_QUEUE_PREFIX: Type.String({
     default: 'lastcall',
     pattern: '^[A-Za-z0-9_.-]{1,64}$',
+    form: '1 to 64 letters, digits and any of _ . -',
     description: 'Key prefix of the distributed engine.'
   }),
   STORE_SYNC: Type.Unsafe<'full' | 'normal'>({
@@ -88,6 +93,7 @@ export const Settings = Type.Object({
     default: 512,
     minimum: 16,
     maximum: 1_048_576,
+    unit: 'MiB',
     description: 'MiB of heap per worker thread.'
   }),
   TASKS_DIR: Type.Optional(
@@ -117,6 +123,7 @@ export const Settings = Type.Object({
     default: 10_485_760,
     minimum: 1,
     maximum: 1_073_741_824,
+    unit: 'bytes',
     description: 'Largest request body in bytes.'
   }),
   LINK_CHECK_ALLOW_PRIVATE: Type.Boolean({
@@ -128,16 +135,56 @@ export type Settings = Static<typeof Settings>
 
 const isSettings = ajv.compile<Settings>(Settings)
 
+/** The settings whose sum bounds a shutdown. */
+const budgets = ['SHUTDOWN_DELAY', 'GRACEFUL_SHUTDOWN_TIMEOUT', 'CANCEL_GRACE', 'SCRAPE_LINGER'] as const
+
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
- * Throws a StartError that names each variable with a bad value, without repeating secrets.
+ * Throws a StartError that names each variable with a bad value and says what would be right, without repeating secrets.
  */
 export function readSettings(env: Record<string, string | undefined>): Settings {
   const settings: unknown = Object.fromEntries(
     Object.keys(Settings.properties).flatMap((name) => (env[name] ? [[name, env[name]]] : []))
   )
-  if (isSettings(settings)) return checkSecrets(settings)
-  throw new StartError(describeProblems(isSettings.errors, '').replaceAll('/', ''))
+  if (!isSettings(settings)) {
+    const problems = (isSettings.errors ?? []).map((problem) => explain(problem, env))
+    throw new StartError([...new Set(problems)].join('; '))
+  }
+  const budgetMs = shutdownBudgetMs(settings)
+  if (budgetMs > maxTimerMs) {
+    const seconds = Math.floor((maxTimerMs - exitMarginMs) / 1000)
+    throw new StartError(
+      `${budgets.join(' + ')} must be at most ${seconds} seconds, the longest timer there is`
+    )
+  }
+  return checkSecrets(settings)
+}
+
+/** What a whole shutdown may take, in milliseconds. */
+export function shutdownBudgetMs(settings: Settings): number {
+  return budgets.reduce((sum, name) => sum + settings[name] * 1000, exitMarginMs)
+}
+
+/** `NAME=value: must be …`. */
+function explain(
+  { instancePath, parentSchema = {}, message = 'is not valid' }: ErrorObject,
+  env: NodeJS.ProcessEnv
+) {
+  const name = instancePath.slice(1)
+  const { type, enum: allowed, minimum, maximum, unit, form, writeOnly } = parentSchema
+  const kind = type === 'integer' ? 'whole number' : String(type)
+  const right = allowed
+    ? `must be one of ${allowed.join(', ')}`
+    : type === 'number' || type === 'integer'
+      ? `must be a ${kind}${unit ? ` of ${unit}` : ''} from ${minimum} to ${maximum}`
+      : type === 'boolean'
+        ? 'must be true or false'
+        : form
+          ? `must be ${form}`
+          : message
+  // A store's address may have a password in it.
+  const value = writeOnly ? '…' : env[name]?.replace(/\/\/[^/]*@/, '//…@')
+  return `${name}=${value}: ${right}`
 }
 
 /** Secrets come from files that end with a newline. One that is set and blank is a mistake that must not open a door. */

@@ -4,6 +4,7 @@ import type { Piscina } from 'piscina'
 import type { Claim } from './engine.ts'
 import type { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
+import { runningTask } from './running-task.ts'
 import { Stop } from './stop.ts'
 import { type AbortCause, abortReason, type Report, type RunEnd, runJob, stackOf } from './task-context.ts'
 import type { LoadedTaskType } from './task-types.ts'
@@ -82,7 +83,11 @@ export class Runner {
     const abandoned = new Promise<{ stopped: 'abandoned' }>((resolve) => {
       hardStop.listen(() => resolve({ stopped: 'abandoned' }))
     })
-    return Promise.race([runJob((input, ctx) => type.run(input, ctx), claim, channel), abandoned])
+    const { taskId, attempt } = claim
+    const ended = runningTask.run({ taskId, type: claim.type, attempt }, () =>
+      runJob((input, ctx) => type.run(input, ctx), claim, channel)
+    )
+    return Promise.race([ended, abandoned])
   }
 
   async #runInThread(

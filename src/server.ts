@@ -1,3 +1,4 @@
+import './node-version.ts'
 // Loaded first and alone, so that a signal finds its handler a few milliseconds after the process was started.
 import closeWithGrace from 'close-with-grace'
 
@@ -6,53 +7,72 @@ const exitAtOnce = () => process.exit(0)
 process.on('SIGTERM', exitAtOnce).on('SIGINT', exitAtOnce)
 
 const { default: pino } = await import('pino')
-const { readSettings } = await import('./config.ts')
+const { readSettings, shutdownBudgetMs } = await import('./config.ts')
 const { buildApp } = await import('./app.ts')
-const { StartError } = await import('./errors.ts')
+const { explainStartError } = await import('./start-error.ts')
+const { LogDestination } = await import('./log-destination.ts')
+const { logPrintedLines } = await import('./printed-lines.ts')
+const { watchUncaughtErrors } = await import('./uncaught-errors.ts')
 
-// What closing may take beyond every configured budget, before close-with-grace ends the process itself.
-const marginMs = 1_900
+// What a reader of the log may cost the exit.
+const flushMs = 100
 
-let log = pino({ base: null })
+const destination = new LogDestination()
+const exit = async (code: number) => {
+  await destination.flush(flushMs)
+  process.exit(code)
+}
+let log = pino({ base: null }, destination)
 try {
   const settings = readSettings(process.env)
   log = pino(
     { level: settings.LOG_LEVEL, base: null },
-    process.stdout.isTTY ? await prettyStream() : undefined
+    process.stdout.isTTY ? await prettyStream() : destination
   )
+  logPrintedLines(log)
   const app = await buildApp({ settings, logger: log })
+  app.taskMetrics.countLostLines(() => destination.lost)
   const listening = app.listen({ host: settings.HOST, port: settings.PORT })
 
-  const budget =
-    settings.SHUTDOWN_DELAY +
-    settings.GRACEFUL_SHUTDOWN_TIMEOUT +
-    settings.CANCEL_GRACE +
-    settings.SCRAPE_LINGER
-  closeWithGrace({ delay: budget * 1000 + marginMs, logger: log }, async ({ signal, err }) => {
-    if (err) log.fatal({ err }, 'a bug, leaving')
-    app.shutdown.announce(signal ?? 'close')
-    // close() while listen() is under way would leave the one waiting for the other.
-    await listening.catch(() => {})
-    await app.close()
-    const exitCode = app.shutdown.settled && !err ? 0 : 1
-    log.info({ exitCode }, 'bye')
-    process.exit(exitCode)
-  })
+  let crashed = false
+  const { close } = closeWithGrace(
+    {
+      // The last resort, a little before whoever waits for the exit loses patience.
+      delay: shutdownBudgetMs(settings) - flushMs,
+      // An error that nobody caught must not cut a drain short.
+      skip: ['uncaughtException', 'unhandledRejection'],
+      logger: log
+    },
+    async ({ signal }) => {
+      if (signal === 'SIGINT') log.info('shutting down; press Ctrl-C again to exit at once')
+      app.shutdown.requestExit(signal ?? 'close')
+      // close() while listen() is under way would leave the one waiting for the other.
+      await listening.catch(() => {})
+      await app.close().catch((err) => app.shutdown.failed(err, 'closing'))
+      const exitCode = app.shutdown.succeeded && !crashed ? 0 : 1
+      log.info({ exitCode }, 'shutdown complete')
+      await exit(exitCode)
+    }
+  )
   process.off('SIGTERM', exitAtOnce).off('SIGINT', exitAtOnce)
+  watchUncaughtErrors({
+    log,
+    count: () => app.taskMetrics.uncaughtErrors.inc(),
+    onCrash: () => {
+      if (app.shutdown.exiting) return
+      crashed = true
+      log.fatal('shutting down after an uncaught exception')
+      app.shutdown.requestExit('crash')
+      void close()
+    }
+  })
 
   await listening
 } catch (error) {
-  if (error instanceof StartError || isListenError(error)) log.fatal(error.message)
-  else log.fatal({ err: error }, 'cannot start')
-  process.exit(1)
-}
-
-function isListenError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    'syscall' in error &&
-    (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
-  )
+  const reason = explainStartError(error)
+  if (reason === undefined) log.fatal({ err: error }, 'cannot start')
+  else log.fatal(reason)
+  await exit(1)
 }
 
 /** For a person at a terminal; where it is not installed, as in an image, the log stays JSON. */
@@ -61,6 +81,6 @@ async function prettyStream() {
     const { default: pretty } = await import('pino-pretty')
     return pretty({ sync: true, singleLine: true, ignore: 'reqId' })
   } catch {
-    return undefined
+    return destination
   }
 }

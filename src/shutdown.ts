@@ -5,7 +5,7 @@ import type { Log } from './log.ts'
 
 export type Phase = 'serving' | 'delaying' | 'draining' | 'cancelling' | 'closed'
 
-/** Something that has work to finish before the process may leave. */
+/** Something that has work to finish before the process may exit. */
 export interface DrainParticipant {
   /** Takes on no new work. */
   pause(): void
@@ -13,7 +13,7 @@ export interface DrainParticipant {
   resume(): void
   /** How much work is left. */
   remaining(): number
-  /** Resolves when no work is left; never rejects. */
+  /** Resolves when no work is left. */
   idle(): Promise<void>
   /** Time is over: ends what still runs. Resolves when that is recorded, with whether force was needed. */
   cancel(): Promise<{ forced: boolean }>
@@ -26,24 +26,31 @@ export interface ShutdownOptions {
   log: Log
 }
 
-// What recording the last outcomes may take, beyond CANCEL_GRACE, before the process leaves without them.
-const settleMs = 1_000
+/** What a process may take to exit beyond its configured budgets. */
+export const exitMarginMs = 2_000
+// What recording the last outcomes may take, beyond CANCEL_GRACE, before the process exits without them.
+const recordMs = 1_000
 const reportEveryMs = 1_000
+// setTimeout fires at once for longer delays.
+const maxTimerMs = 2 ** 31 - 1
 
-/** The state of leaving: what phase the process is in, why and until when, and the sequence from one to the next. */
+/** The state of a shutdown: its phase, reason and deadline, and the sequence from one phase to the next. */
 export class Shutdown {
   readonly #options: ShutdownOptions
   readonly #log: Log
   readonly #participants: DrainParticipant[] = []
   readonly #changeListeners: ((draining: boolean) => void)[] = []
-  readonly #drainedListeners: ((report: ShutdownReport) => unknown)[] = []
-  readonly #leftListeners: ((report: ShutdownReport) => unknown)[] = []
+  readonly #drainedListeners: ((report: ShutdownReport) => void)[] = []
+  readonly #exitSteps: { name: string; run: (report: ShutdownReport) => unknown }[] = []
   #phase: Phase = 'serving'
   #reason: string | null = null
   #since: Date | null = null
+  /** When the drain began and when it must end, on the monotonic clock: the wall clock may be set in between. */
+  #beganAt = 0
+  #endsAt = 0
   #deadline: Date | null = null
   #exitReason: string | undefined
-  #settled = true
+  #succeeded = true
   #reportTimer: NodeJS.Timeout | undefined
 
   constructor(options: ShutdownOptions) {
@@ -55,7 +62,7 @@ export class Shutdown {
     return this.#phase
   }
 
-  /** What started the drain: `SIGTERM`, `SIGINT`, `close`, `admin` or what an operator wrote. */
+  /** What started the drain: `SIGTERM`, `SIGINT`, `crash`, `close`, `admin` or what an operator wrote. */
   get reason(): string | null {
     return this.#reason
   }
@@ -69,17 +76,17 @@ export class Shutdown {
     return this.#deadline
   }
 
-  /** Whether the process is on its way out, which cannot be undone. */
+  /** Whether the process is about to exit, which cannot be undone. */
   get exiting(): boolean {
     return this.#exitReason !== undefined
   }
 
-  /** Whether every task's outcome was recorded; false makes the exit code 1. */
-  get settled(): boolean {
-    return this.#settled
+  /** Whether every task's outcome was recorded and every step was done; false makes the exit code 1. */
+  get succeeded(): boolean {
+    return this.#succeeded
   }
 
-  /** Whether the process wants no more traffic; in the phase `delaying` it still serves all that comes. */
+  /** Whether the process should get no more traffic; in the phase `delaying` it still serves all that comes. */
   isDraining(): boolean {
     return this.#phase !== 'serving'
   }
@@ -99,13 +106,13 @@ export class Shutdown {
   }
 
   /** Called with the report of each drain that came to its end, by hand or before an exit. */
-  onDrained(listener: (report: ShutdownReport) => unknown): void {
+  onDrained(listener: (report: ShutdownReport) => void): void {
     this.#drainedListeners.push(listener)
   }
 
-  /** Called and waited for before an exit, in order, when nothing runs any more and the listener is still open. */
-  onLeft(listener: (report: ShutdownReport) => unknown): void {
-    this.#leftListeners.push(listener)
+  /** Adds a step before the exit: run and waited for, in order, when no work is left and the listener is still open. */
+  beforeExit(name: string, run: (report: ShutdownReport) => unknown): void {
+    this.#exitSteps.push({ name, run })
   }
 
   /** Starts or undoes a drain by hand; repeating it changes nothing. SHUTTING_DOWN once the process is exiting. */
@@ -125,67 +132,80 @@ export class Shutdown {
       this.#reason = null
       this.#since = null
       clearInterval(this.#reportTimer)
-      for (const participant of this.#participants) participant.resume()
-      for (const listener of this.#changeListeners) listener(false)
+      for (const participant of this.#participants) this.#guarded('a participant', () => participant.resume())
+      this.#notifyChange(false)
       this.#log.info('the drain was undone, serving again')
     }
   }
 
-  /** Resolves with true when it is safe to leave, with false when the time is over. */
+  /** Resolves with true when it is safe to exit, with false when the time is over. */
   async waitForShutdown(timeoutSeconds = this.#options.timeoutMs / 1000): Promise<boolean> {
     return within(timeoutSeconds * 1000, this.#idle())
   }
 
-  /** Says that the process will `leave`, and why; from here on a drain cannot be undone. */
-  announce(reason: string): void {
+  /** Says that the process will exit, and why; from here on a drain cannot be undone. The first reason counts. */
+  requestExit(reason: string): void {
     this.#exitReason ??= reason
   }
 
-  /** The whole way out: delay, drain, and at the deadline the end of what still runs. */
-  async leave(): Promise<void> {
-    this.announce('close')
+  /**
+   * The whole sequence: delay, drain, at the deadline the end of what still runs, and the steps before the exit.
+   * Never rejects: what fails is logged, and the rest goes on.
+   */
+  async run(): Promise<void> {
+    this.requestExit('close')
     const { delayMs, timeoutMs, cancelGraceMs } = this.#options
     const reason = this.#exitReason ?? 'close'
     const start = performance.now()
 
-    // A drain by hand has told the load balancers already.
-    const delayLeftMs = this.#since ? delayMs - (Date.now() - this.#since.getTime()) : delayMs
+    // After a drain by hand the load balancers know already.
+    const delayLeftMs = this.#since ? delayMs - (performance.now() - this.#beganAt) : delayMs
     if (this.#phase === 'serving') this.#begin(delayMs > 0 ? 'delaying' : 'draining', reason)
     this.#reason = reason
     if (delayLeftMs > 0) {
       this.#log.info(
-        { reason, seconds: delayLeftMs / 1000 },
-        'leaving; still serving until load balancers have noticed'
+        { reason, seconds: inSeconds(delayLeftMs) },
+        'shutdown requested; still serving until load balancers have noticed'
       )
-      await sleep(delayLeftMs)
+      await sleep(Math.min(delayLeftMs, maxTimerMs))
     }
 
+    this.#endsAt = performance.now() + timeoutMs
     this.#deadline = new Date(Date.now() + timeoutMs)
     this.#pause()
     this.#log.info({ reason, tasks: this.#remaining(), deadline: this.#deadline }, 'draining before exit')
     let outcome: ShutdownReport['outcome'] = 'clean'
-    if (!(await this.waitForShutdown())) outcome = await this.#cancel(cancelGraceMs + settleMs)
+    if (!(await this.waitForShutdown())) outcome = await this.#cancel(cancelGraceMs + recordMs)
     clearInterval(this.#reportTimer)
 
-    const report: ShutdownReport = { reason, outcome, seconds: (performance.now() - start) / 1000 }
-    this.#log.info(report, this.#settled ? 'drained' : 'leaving although outcomes could not be recorded')
-    for (const listener of [...this.#drainedListeners, ...this.#leftListeners]) await listener(report)
+    const report: ShutdownReport = { reason, outcome, seconds: inSeconds(performance.now() - start) }
+    if (this.#succeeded) this.#log.info(report, 'drained')
+    else this.#log.error(report, 'drained, but not everything could be recorded')
+    this.#notifyDrained(report)
+    for (const { name, run } of this.#exitSteps) await this.#guarded(name, () => run(report))
   }
 
   closed(): void {
     this.#phase = 'closed'
   }
 
+  /** Something outside the sequence went wrong while the process was closed. */
+  failed(err: unknown, what: string): void {
+    this.#succeeded = false
+    this.#log.error({ err }, `shutdown: ${what} failed`)
+  }
+
   #begin(phase: 'delaying' | 'draining', reason: string): void {
     this.#phase = phase
     this.#reason = reason
     this.#since = new Date()
-    for (const listener of this.#changeListeners) listener(true)
+    this.#beganAt = performance.now()
+    this.#notifyChange(true)
   }
 
   #pause(): void {
     this.#phase = 'draining'
-    for (const participant of this.#participants) participant.pause()
+    for (const participant of this.#participants) this.#guarded('a participant', () => participant.pause())
     clearInterval(this.#reportTimer)
     this.#reportTimer = setInterval(() => this.#reportProgress(), reportEveryMs).unref()
   }
@@ -193,30 +213,55 @@ export class Shutdown {
   /** A drain by hand is over when nothing runs, if it has not been undone or become an exit by then. */
   async #reportDrainByHand(): Promise<void> {
     const since = this.#since
+    const beganAt = this.#beganAt
     await this.#idle()
     if (this.#since !== since || since === null || this.exiting) return
-    const report: ShutdownReport = {
-      reason: 'admin',
-      outcome: 'clean',
-      seconds: (Date.now() - since.getTime()) / 1000
-    }
+    const seconds = inSeconds(performance.now() - beganAt)
+    const report: ShutdownReport = { reason: 'admin', outcome: 'clean', seconds }
     this.#log.info(report, 'drained by hand, nothing runs any more')
-    for (const listener of this.#drainedListeners) await listener(report)
+    this.#notifyDrained(report)
   }
 
   async #cancel(budgetMs: number): Promise<ShutdownReport['outcome']> {
     this.#phase = 'cancelling'
-    const cancelled = Promise.all(this.#participants.map((participant) => participant.cancel()))
-    this.#settled = await within(budgetMs, cancelled)
-    if (!this.#settled) return 'forced'
-    return (await cancelled).some(({ forced }) => forced) ? 'forced' : 'cancelled'
+    let forced = false
+    const cancelled = this.#participants.map((participant) =>
+      this.#guarded('a participant', async () => {
+        if ((await participant.cancel()).forced) forced = true
+      })
+    )
+    if (!(await within(budgetMs, Promise.all(cancelled)))) {
+      this.#succeeded = false
+      return 'forced'
+    }
+    return forced ? 'forced' : 'cancelled'
+  }
+
+  #notifyChange(draining: boolean): void {
+    for (const listener of this.#changeListeners) this.#guarded('a listener', () => listener(draining))
+  }
+
+  #notifyDrained(report: ShutdownReport): void {
+    for (const listener of this.#drainedListeners) this.#guarded('a listener', () => listener(report))
+  }
+
+  /** Runs one part of the sequence, which must not keep the others from running. */
+  #guarded(what: string, run: () => unknown): Promise<void> {
+    try {
+      return Promise.resolve(run()).then(
+        () => {},
+        (err) => this.failed(err, what)
+      )
+    } catch (err) {
+      this.failed(err, what)
+      return Promise.resolve()
+    }
   }
 
   #reportProgress(): void {
     const tasks = this.#remaining()
     if (tasks === 0) return
-    const secondsLeft =
-      this.#deadline && Math.max(0, Math.round((this.#deadline.getTime() - Date.now()) / 1000))
+    const secondsLeft = this.#deadline && Math.max(0, Math.round((this.#endsAt - performance.now()) / 1000))
     this.#log.info({ tasks, secondsLeft, phase: this.#phase }, 'draining, tasks are still running')
   }
 
@@ -225,14 +270,21 @@ export class Shutdown {
   }
 
   async #idle(): Promise<void> {
-    await Promise.all(this.#participants.map((participant) => participant.idle()))
+    await Promise.all(
+      this.#participants.map((participant) => this.#guarded('a participant', () => participant.idle()))
+    )
   }
+}
+
+/** Seconds with three decimals, as the log says them. */
+function inSeconds(ms: number): number {
+  return Math.round(ms) / 1000
 }
 
 /** Whether the promise resolves within that time. */
 export function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms, false)
+    const timer = setTimeout(resolve, Math.min(ms, maxTimerMs), false)
     promise.then(() => resolve(true), reject).finally(() => clearTimeout(timer))
   })
 }

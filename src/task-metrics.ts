@@ -30,6 +30,7 @@ export class TaskMetrics {
   readonly streams: Gauge
   readonly streamEvents: Counter
   readonly commit: Histogram
+  readonly uncaughtErrors: Counter
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -113,6 +114,11 @@ export class TaskMetrics {
       help: 'Events sent on streams',
       registers
     })
+    this.uncaughtErrors = new Counter({
+      name: 'process_uncaught_errors_total',
+      help: 'Exceptions and rejections that nobody caught',
+      registers
+    })
     this.commit = new Histogram({
       name: 'task_store_commit_seconds',
       help: 'Time from the start of a transaction of the task store until it is durable',
@@ -147,6 +153,19 @@ export class TaskMetrics {
         // A scrape must not wait for a store that does not answer.
         const isUp = await within(1_000, check()).catch(() => false)
         this.set(isUp ? 1 : 0)
+      }
+    })
+  }
+
+  /** Declares `process_log_lines_lost_total`, asked for at each scrape. */
+  countLostLines(lost: () => number): void {
+    new Counter({
+      name: 'process_log_lines_lost_total',
+      help: 'Log lines that were lost because the reader was stuck or gone, or the disk full',
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        this.inc(lost())
       }
     })
   }

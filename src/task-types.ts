@@ -7,6 +7,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
+import type { Log } from './log.ts'
+import { within } from './shutdown.ts'
 import type { TaskType } from './task-type.ts'
 import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
 import { checkAddress } from './tasks/link-check/address.ts'
@@ -31,6 +33,10 @@ export interface LoadedTaskType {
   /** What is wrong with an input, naming the field; undefined if nothing is. Fills in defaults. */
   checkInput(input: unknown): string | undefined
 }
+
+// From when on the log says what the start waits for, and how long it waits.
+const slowLoadMs = 5_000
+const maxLoadMs = 60_000
 
 const Seconds = Type.Number({ minimum: 0, maximum: 2_000_000 })
 
@@ -81,7 +87,7 @@ type TypeSettings = Pick<Settings, 'TASKS_DIR' | 'TASK_TIMEOUT' | 'LINK_CHECK_AL
  * Loads the built-in task types and those of TASKS_DIR (`*.js`, `*.mjs`).
  * Throws a StartError that names the file for a broken module, a duplicate name or an invalid schema.
  */
-export async function loadTaskTypes(settings: TypeSettings): Promise<Map<string, LoadedTaskType>> {
+export async function loadTaskTypes(settings: TypeSettings, log: Log): Promise<Map<string, LoadedTaskType>> {
   const defaultTimeoutMs = settings.TASK_TIMEOUT * 1000
   const links = linkCheck({ isAllowed: checkAddress(settings.LINK_CHECK_ALLOW_PRIVATE) })
   const loaded = [
@@ -89,7 +95,7 @@ export async function loadTaskTypes(settings: TypeSettings): Promise<Map<string,
     checkTaskType(links, builtIn('link-check'), defaultTimeoutMs, ownInputChecker)
   ]
   for (const module of settings.TASKS_DIR ? await modulesIn(settings.TASKS_DIR) : []) {
-    loaded.push(await loadTaskType(module, defaultTimeoutMs))
+    loaded.push(await loadTaskType(module, defaultTimeoutMs, log))
   }
   const types = new Map<string, LoadedTaskType>()
   for (const type of loaded) {
@@ -112,14 +118,31 @@ async function modulesIn(dir: string): Promise<string[]> {
 }
 
 /** Loads and checks one module. StartError. */
-export async function loadTaskType(module: string, defaultTimeoutMs: number): Promise<LoadedTaskType> {
+export async function loadTaskType(
+  module: string,
+  defaultTimeoutMs: number,
+  log: Log
+): Promise<LoadedTaskType> {
   let exports: { default: TaskType }
   try {
-    exports = await import(module)
+    exports = await importInTime(module, log)
   } catch (error) {
+    if (error instanceof StartError) throw error
     throw new StartError(`${module} cannot be loaded: ${error instanceof Error ? error.stack : error}`)
   }
   return checkTaskType(exports.default, module, defaultTimeoutMs)
+}
+
+/** A module may wait for something that never comes, and nothing else would say which one it is. */
+async function importInTime(module: string, log: Log): Promise<{ default: TaskType }> {
+  const slow = setTimeout(() => log.warn({ module }, 'a task type is still being loaded'), slowLoadMs)
+  try {
+    const loading = import(module)
+    if (await within(maxLoadMs, loading)) return await loading
+    throw new StartError(`${module} was not loaded within ${maxLoadMs / 1000} seconds`)
+  } finally {
+    clearTimeout(slow)
+  }
 }
 
 /** Checks a task type, whatever it is, and decides its policies. StartError. */

@@ -69,7 +69,7 @@ export function heldTask(policies: Partial<TaskType> = {}) {
 
 const root = new URL('../', import.meta.url)
 // What an image would run, not the sources.
-const program = new URL('dist/src/server.js', root)
+export const program = new URL('dist/src/server.js', root)
 
 /** Throws if the program is older than its sources: the test would be one of something else. */
 let checked = false

@@ -51,7 +51,7 @@ t.test('a process that serves accepts tasks and has nothing to say about leaving
     since: null,
     deadline: null,
     exiting: false,
-    settled: true
+    succeeded: true
   })
   t.equal(shutdown.isDraining(), false)
   t.equal(shutdown.acceptsTasks(), true)
@@ -61,16 +61,16 @@ t.test('idle, the way out is clean and short', async (t) => {
   const shutdown = makeShutdown()
   const heard = listen(shutdown)
   shutdown.onDrain(heldWork(0).participant)
-  shutdown.announce('SIGTERM')
+  shutdown.requestExit('SIGTERM')
 
-  await shutdown.leave()
+  await shutdown.run()
   shutdown.closed()
 
   t.strictSame(heard, [
     { draining: true, phase: 'draining' },
     { reason: 'SIGTERM', outcome: 'clean' }
   ])
-  t.match(shutdown, { phase: 'closed', settled: true, reason: 'SIGTERM' })
+  t.match(shutdown, { phase: 'closed', succeeded: true, reason: 'SIGTERM' })
 })
 
 t.test('the way out waits for the last work, and no longer', async (t) => {
@@ -79,7 +79,7 @@ t.test('the way out waits for the last work, and no longer', async (t) => {
   shutdown.onDrain(first.participant)
   shutdown.onDrain(second.participant)
 
-  const left = shutdown.leave()
+  const left = shutdown.run()
   t.strictSame([first.calls, second.calls], [['pause'], ['pause']])
   t.equal(shutdown.acceptsTasks(), false)
   t.ok(shutdown.deadline)
@@ -96,7 +96,7 @@ t.test('while it delays it is unready, and takes tasks', async (t) => {
   const work = heldWork(0)
   shutdown.onDrain(work.participant)
 
-  const left = shutdown.leave()
+  const left = shutdown.run()
   t.equal(shutdown.phase, 'delaying')
   t.equal(shutdown.isDraining(), true)
   t.equal(shutdown.acceptsTasks(), true)
@@ -117,11 +117,11 @@ for (const [forced, outcome] of [
     work.forced = forced
     shutdown.onDrain(work.participant)
 
-    await shutdown.leave()
+    await shutdown.run()
 
     t.strictSame(work.calls, ['pause', 'cancel'])
     t.strictSame(heard.at(-1), { reason: 'close', outcome })
-    t.equal(shutdown.settled, true)
+    t.equal(shutdown.succeeded, true)
   })
 }
 
@@ -130,9 +130,9 @@ t.test('what cannot be recorded holds the exit only for its budget', async (t) =
   const work = heldWork()
   shutdown.onDrain({ ...work.participant, cancel: () => new Promise(() => {}) })
 
-  await shutdown.leave()
+  await shutdown.run()
 
-  t.equal(shutdown.settled, false)
+  t.equal(shutdown.succeeded, false)
 })
 
 t.test('a drain by hand can be undone, and repeating it changes nothing', async (t) => {
@@ -181,10 +181,10 @@ t.test('a drain by hand is reported when nothing runs any more, unless it was un
 
 t.test('an exit cannot be undone', async (t) => {
   const shutdown = makeShutdown()
-  shutdown.announce('SIGTERM')
+  shutdown.requestExit('SIGTERM')
 
   t.throws(() => shutdown.setDraining(false), { code: 'SHUTTING_DOWN' })
-  await shutdown.leave()
+  await shutdown.run()
   t.throws(() => shutdown.setDraining(false), { code: 'SHUTTING_DOWN' })
 })
 
@@ -193,7 +193,7 @@ t.test('the time since a drain by hand counts against the delay', async (t: Test
   shutdown.setDraining(true)
   await new Promise((resolve) => setTimeout(resolve, 60)) // the delay itself: there is nothing to wait for
 
-  const left = shutdown.leave()
+  const left = shutdown.run()
 
   t.equal(shutdown.phase, 'draining')
   t.ok(shutdown.deadline, 'it drains before exit at once')
@@ -213,13 +213,54 @@ t.test('waitForShutdown says whether it is safe to leave', async (t) => {
 t.test('what must happen before the exit is waited for, in order', async (t) => {
   const shutdown = makeShutdown()
   const order: string[] = []
-  shutdown.onLeft(async () => {
+  shutdown.beforeExit('first', async () => {
     await within(5, new Promise(() => {}))
     order.push('first')
   })
-  shutdown.onLeft(() => order.push('second'))
+  shutdown.beforeExit('second', () => order.push('second'))
 
-  await shutdown.leave()
+  await shutdown.run()
 
   t.strictSame(order, ['first', 'second'])
+})
+
+t.test('a part that fails does not keep the others from running, and makes the exit code 1', async (t) => {
+  const broken = () => {
+    throw new Error('broken')
+  }
+  for (const part of ['pause', 'idle', 'cancel', 'listener', 'step'] as const) {
+    const shutdown = makeShutdown({ timeoutMs: 10 })
+    const work = heldWork()
+    if (part === 'listener') {
+      shutdown.onChange(broken)
+      shutdown.onDrained(broken)
+    }
+    if (part === 'step') shutdown.beforeExit('broken', broken)
+    const { participant } = heldWork(0)
+    if (part === 'pause' || part === 'cancel') participant[part] = broken
+    if (part === 'idle') participant.idle = async () => broken()
+    shutdown.onDrain(participant)
+    shutdown.onDrain(work.participant)
+    const done: string[] = []
+    shutdown.beforeExit('the next step', () => done.push('next'))
+
+    await shutdown.run()
+
+    t.strictSame(work.calls, ['pause', 'cancel'], `${part}: the others drain`)
+    t.strictSame(done, ['next'], `${part}: the steps are done`)
+    t.equal(shutdown.succeeded, false, part)
+  }
+})
+
+t.test('budgets longer than the longest timer do not fire at once', async (t) => {
+  const shutdown = makeShutdown({ timeoutMs: 2 ** 31 })
+  const work = heldWork()
+  shutdown.onDrain(work.participant)
+
+  const done = shutdown.run()
+  t.equal(await within(20, done), false)
+  work.finish()
+  await done
+
+  t.strictSame(work.calls, ['pause'])
 })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { readSettings } from '../../src/config.ts'
 import type { TaskType } from '../../src/task-type.ts'
 import { checkTaskType, loadTaskTypes } from '../../src/task-types.ts'
-import { spawnServer } from '../helper.ts'
+import { quietLog, spawnServer } from '../helper.ts'
 
 /** The text of a module that exports a task type. */
 const moduleOf = (fields: string) =>
@@ -18,7 +18,7 @@ const check = (fields: object) =>
   )
 
 t.test('the built-in types are always there', async (t) => {
-  const types = await loadTaskTypes(readSettings({ TASK_TIMEOUT: '60' }))
+  const types = await loadTaskTypes(readSettings({ TASK_TIMEOUT: '60' }), quietLog)
 
   t.match(types.get('bom-coverage'), {
     type: 'bom-coverage',
@@ -40,7 +40,7 @@ t.test('a folder adds its types, which are plain objects with plain JSON Schema'
     sub: { 'deeper.mjs': 'throw new Error("not read")' }
   })
 
-  const types = await loadTaskTypes(readSettings({ TASKS_DIR: dir, TASK_TIMEOUT: '60' }))
+  const types = await loadTaskTypes(readSettings({ TASKS_DIR: dir, TASK_TIMEOUT: '60' }), quietLog)
 
   t.ok(types.has('bom-coverage'))
   t.match(types.get('waiter'), { isolation: 'thread', module: pathToFileURL(join(dir, 'waiter.mjs')).href })
@@ -215,12 +215,12 @@ t.test('a folder that cannot be used is refused by the name of the file', async 
 
   for (const [n, [files, message]] of folders.entries()) {
     const dir = t.testdir({ [`folder-${n}`]: files })
-    await t.rejects(loadTaskTypes(readSettings({ TASKS_DIR: join(dir, `folder-${n}`) })), {
+    await t.rejects(loadTaskTypes(readSettings({ TASKS_DIR: join(dir, `folder-${n}`) }), quietLog), {
       name: 'StartError',
       message
     })
   }
-  await t.rejects(loadTaskTypes(readSettings({ TASKS_DIR: '/no/such/folder' })), {
+  await t.rejects(loadTaskTypes(readSettings({ TASKS_DIR: '/no/such/folder' }), quietLog), {
     name: 'StartError',
     message: /TASKS_DIR/
   })

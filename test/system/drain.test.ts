@@ -72,8 +72,7 @@ t.test('while it drains everything is served on new connections, but for new tas
   const { url } = server
   const wrong: unknown[] = []
   const expect = (what: string, ok: boolean, answer: unknown) => ok || wrong.push({ what, answer })
-  let rounds = 0
-  for (const end = Date.now() + 3_000; Date.now() < end; rounds++) {
+  for (let round = 0; round < 30; round++) {
     const [healthz, readyz, metrics, status, list, post, live] = await Promise.all([
       ask(`${url}/healthz`),
       ask(`${url}/readyz`),
@@ -98,7 +97,6 @@ t.test('while it drains everything is served on new connections, but for new tas
     expect('stream', live.includes('task_started'), live)
     await sleep(20)
   }
-  t.ok(rounds > 20, `${rounds} rounds were answered`)
   t.strictSame(wrong, [])
   t.equal((await ask(`${url}/api/tasks/${cancelled}/cancel`, 'POST')).status, 202)
   t.equal((await ask(`${url}/admin/drain`, 'DELETE')).status, 401)
@@ -281,7 +279,7 @@ t.test('during SHUTDOWN_DELAY new tasks are still taken and run', async (t) => {
   const { start, witness, client } = setUp(t, { SHUTDOWN_DELAY: '2' })
   const server = await start()
   server.child.kill('SIGTERM')
-  await server.logged(({ msg }) => msg.startsWith('leaving; still serving'))
+  await server.logged(({ msg }) => msg.startsWith('shutdown requested; still serving'))
 
   t.strictSame(await ask(`${server.url}/readyz`).then(({ status, text }) => [status, text]), [
     503,

@@ -1,29 +1,85 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
-import { startServer } from '../helper.ts'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { program, spawnServer, startServer } from '../helper.ts'
+import { fakeTime } from './fake-time.ts'
 import { refusedStart } from './refused-start.ts'
 
 t.setTimeout(120_000)
 t.jobs = 2
 
 const badSettings = [
-  ['PORT', 'http'],
-  ['MAX_WORKERS', '0'],
-  ['LOG_LEVEL', 'loud'],
-  ['STORE_SYNC', 'maybe'],
-  ['GRACEFUL_SHUTDOWN_TIMEOUT', '-1'],
-  ['TASK_STORE_URL', 'mysql://localhost']
+  ['PORT', 'http', 'must be a whole number from 0 to 65535'],
+  ['MAX_WORKERS', '0', 'must be a whole number from 1 to 1024'],
+  ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
+  ['STORE_SYNC', 'maybe', 'must be one of full, normal'],
+  ['GRACEFUL_SHUTDOWN_TIMEOUT', '10m', 'must be a number of seconds from 0 to 2000000'],
+  ['WORKER_MEMORY_LIMIT', '512Mi', 'must be a whole number of MiB from 16 to 1048576'],
+  ['TASK_STORE_URL', 'mysql://localhost', 'must be sqlite:<path>, sqlite::memory:, redis://… or rediss://…']
 ] as const
 
-for (const [name, value] of badSettings) {
-  t.test(`${name}=${value} stops the start with its name`, async (t) => {
+for (const [name, value, right] of badSettings) {
+  t.test(`${name}=${value} stops the start with its name, its value and what would be right`, async (t) => {
     const message = await refusedStart(t, { TASK_STORE_URL: 'sqlite::memory:', [name]: value })
-    t.match(message, new RegExp(`\\b${name}\\b`))
+    t.equal(message, `${name}=${value}: ${right}`)
   })
 }
+
+t.test('budgets whose sum is longer than the longest timer stop the start', async (t) => {
+  const message = await refusedStart(t, { GRACEFUL_SHUTDOWN_TIMEOUT: '1500000', SHUTDOWN_DELAY: '1500000' })
+  t.match(message, /SHUTDOWN_DELAY \+ GRACEFUL_SHUTDOWN_TIMEOUT .* at most 2147481 seconds/)
+})
+
+t.test('a task type that takes 12 s to load is named while the start waits for it', fakeTime, async (t) => {
+  const server = await startServer(t, {
+    ...slowTypes(t, 'await new Promise((resolve) => setTimeout(resolve, 12_000))'),
+    FAKETIME: '+0 x10'
+  })
+  t.match(
+    server.lines.find(({ msg }) => msg === 'a task type is still being loaded'),
+    { module: /slow\.mjs$/ }
+  )
+})
+
+t.test('a task type that is never loaded stops the start with the name of its file', fakeTime, async (t) => {
+  const server = spawnServer(t, { ...slowTypes(t, 'await new Promise(() => {})'), FAKETIME: '+0 x30' })
+  t.strictSame(await server.exited, [1, null])
+  t.match(server.lines.at(-1)?.msg, /slow\.mjs was not loaded within 60 seconds/)
+})
+
+/** The settings of a task type whose module does something first. */
+function slowTypes(t: Test, first: string) {
+  const dir = t.testdir({ 'slow.mjs': `${first}\n${typeNamed('slow')}` })
+  return { ...fakeTime.env, TASK_STORE_URL: 'sqlite::memory:', TASKS_DIR: dir }
+}
+
+const olderNode = process.env.LASTCALL_OLDER_NODE
+t.test(
+  'a Node that is too old is refused in one line',
+  { skip: olderNode || process.env.CI ? false : 'LASTCALL_OLDER_NODE names no Node of version 18' },
+  async (t) => {
+    const { status, stderr, stdout } = spawnSync(
+      // Past tap, which adds to the environment of every process.
+      'env',
+      ['-i', olderNode ?? 'no older Node', fileURLToPath(program)],
+      { encoding: 'utf8' }
+    )
+    t.equal(status, 1)
+    t.equal(stdout, '')
+    t.match(stderr, /^lastcall needs Node 20\.20\.2 or newer, this is 18\.[\d.]+\n$/)
+  }
+)
+
+t.test('the oldest Node is the one that package.json promises', async (t) => {
+  const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  const source = readFileSync(new URL('../../src/node-version.ts', import.meta.url), 'utf8')
+  t.equal(`>=${/\[(\d+, \d+, \d+)\]/.exec(source)?.[1]?.replaceAll(', ', '.')}`, engines.node)
+})
 
 t.test('several bad settings are named together', async (t) => {
   const message = await refusedStart(t, { PORT: 'http', MAX_WORKERS: '0' })
@@ -109,7 +165,7 @@ t.test('a port in use stops the start with the port', async (t) => {
 
   const message = await refusedStart(t, { TASK_STORE_URL: 'sqlite::memory:', PORT: String(port) })
 
-  t.match(message, new RegExp(`EADDRINUSE.*:${port}`))
+  t.match(message, new RegExp(`^PORT=${port}: .*127\\.0\\.0\\.1.*EADDRINUSE`))
 })
 
 const hasIPv6 = networkInterfaces().lo?.some(({ address }) => address === '::1')
