@@ -3,6 +3,9 @@ import { Type } from '@sinclair/typebox'
 import { TaskRecord } from '../src/task.ts'
 import { errors } from './error-answers.ts'
 
+// Sent as the text that it is kept as: parsed and serialised, a large one would hold up the event loop.
+const RecordText = Type.Unsafe<string>(TaskRecord)
+
 /** One task, for whoever has a token or a ticket for it. */
 const task: FastifyPluginAsyncTypebox = async (app) => {
   const tags = ['tasks']
@@ -19,10 +22,11 @@ const task: FastifyPluginAsyncTypebox = async (app) => {
         querystring: Type.Object({
           ticket: Type.Optional(Type.String({ description: 'From a `streamUrl`, in place of a token.' }))
         }),
-        response: { 200: TaskRecord, ...errors(401, 404) }
+        response: { 200: RecordText, ...errors(401, 404) }
       }
     },
-    async (request) => app.tasks.getTask(request.params.taskId)
+    async (request, reply) =>
+      reply.type('application/json; charset=utf-8').send(await app.tasks.getTaskText(request.params.taskId))
   )
 
   app.post(
@@ -46,7 +50,8 @@ const task: FastifyPluginAsyncTypebox = async (app) => {
       }
     },
     async (request, reply) => {
-      const { taskId } = await app.tasks.getTask(request.params.taskId)
+      const { taskId } = request.params
+      await app.tasks.getTaskText(taskId)
       return reply.code(201).send(app.streamAddress(taskId))
     }
   )

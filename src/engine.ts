@@ -6,7 +6,7 @@ import type {
   TaskEvent,
   TaskPage,
   TaskQuery,
-  TaskRecord
+  UnparsedRecord
 } from './task.ts'
 
 /** A task that has been checked and may be queued. */
@@ -109,14 +109,14 @@ export interface Engine {
   submit(task: Submission): Promise<{ taskId: string; replayed: boolean }>
   /** The task that a key was used for. */
   findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined>
-  get(taskId: string): Promise<TaskRecord | undefined>
+  get(taskId: string): Promise<UnparsedRecord | undefined>
   /** Newest first. CURSOR_INVALID. */
   list(query: TaskQuery): Promise<TaskPage>
   /**
    * A pending task is cancelled, a running one told to stop; however its attempt ends, it ends as `afterCancel` says.
    * TASK_NOT_FOUND, TASK_ALREADY_FINISHED.
    */
-  cancel(taskId: string): Promise<TaskRecord>
+  cancel(taskId: string): Promise<UnparsedRecord>
   /** Forgets a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
   remove(taskId: string): Promise<void>
   /**

@@ -8,7 +8,9 @@ import {
   type RequeueReason,
   type TaskEvent,
   type TaskRecord,
-  type TaskStatus
+  type TaskStatus,
+  type TaskSummary,
+  type UnparsedRecord
 } from './task.ts'
 
 /** A task's record as it is kept; times are epoch milliseconds, `progress` and `final_data` JSON text. */
@@ -23,7 +25,7 @@ export interface StoredTask {
   created_at: number
   started_at: number | null
   ended_at: number | null
-  /** The data of its final event, if it has ended. */
+  /** The data of its final event, if it has ended; a result is left out where it is not asked for. */
   final_data: string | null
 }
 
@@ -55,9 +57,10 @@ export function toEvent(taskId: string, { id, type, at, data }: StoredEvent): Ta
   }
 }
 
-/** A whole record: with `attempts`, of which `requeued` are those that the task was requeued after. */
-export function toRecord(row: StoredTask, requeued: readonly StoredAttempt[]): TaskRecord {
-  const record = toSummary(row)
+/** A whole record: with its result, and `attempts`, of which `requeued` are those that the task was requeued after. */
+export function toRecord(row: StoredTask, requeued: readonly StoredAttempt[]): UnparsedRecord {
+  const record: UnparsedRecord = toSummary(row)
+  if (row.status === 'completed' && row.final_data !== null) record.result = row.final_data
   const attempts = requeued.map(toAttempt)
   const { attempt, startedAt, endedAt, status, error } = record
   if (startedAt !== undefined && attempts.at(-1)?.attempt !== attempt) {
@@ -79,8 +82,8 @@ function toAttempt({ attempt, started_at, ended_at, data }: StoredAttempt): Atte
 }
 
 /** A record as it is in lists. */
-export function toSummary(row: StoredTask): TaskRecord {
-  const record: TaskRecord = {
+export function toSummary(row: StoredTask): TaskSummary {
+  const record: TaskSummary = {
     taskId: row.task_id,
     type: row.type,
     status: row.status,
@@ -91,12 +94,21 @@ export function toSummary(row: StoredTask): TaskRecord {
   }
   if (row.started_at !== null) record.startedAt = new Date(row.started_at).toISOString()
   if (row.ended_at !== null) record.endedAt = new Date(row.ended_at).toISOString()
-  if (row.final_data === null) return record
+  if (row.final_data === null || row.status === 'completed') return record
   const data = JSON.parse(row.final_data)
-  if (row.status === 'completed') record.result = data
-  else if (row.status === 'failed') record.error = data
+  if (row.status === 'failed') record.error = data
   else record.cancelReason = data.reason
   return record
+}
+
+export function parseRecord({ result, ...record }: UnparsedRecord): TaskRecord {
+  return result === undefined ? record : { ...record, result: JSON.parse(result) }
+}
+
+/** The record as JSON text, with its result as it was kept. */
+export function recordText({ result, ...record }: UnparsedRecord): string {
+  const text = JSON.stringify(record)
+  return result === undefined ? text : `${text.slice(0, -1)},"result":${result}}`
 }
 
 export const encodeCursor = (seq: number) => Buffer.from(`seq:${seq}`).toString('base64url')

@@ -5,7 +5,16 @@ import { type ErrorCode, TaskError } from './errors.ts'
 import type { Log } from './log.ts'
 import type { Run, Runner, RunResult } from './runner.ts'
 import { type DrainParticipant, within } from './shutdown.ts'
-import type { ErrorInfo, NewTask, TaskPage, TaskQuery, TaskRecord, TaskTypeInfo } from './task.ts'
+import { parseRecord, recordText } from './stored.ts'
+import type {
+  ErrorInfo,
+  NewTask,
+  TaskPage,
+  TaskQuery,
+  TaskRecord,
+  TaskTypeInfo,
+  UnparsedRecord
+} from './task.ts'
 import type { RejectReason, TaskMetrics } from './task-metrics.ts'
 import type { LoadedTaskType } from './task-types.ts'
 
@@ -129,6 +138,15 @@ export class TaskService implements DrainParticipant {
   }
 
   async getTask(taskId: string): Promise<TaskRecord> {
+    return parseRecord(await this.#find(taskId))
+  }
+
+  /** A task's record as JSON text. TASK_NOT_FOUND. */
+  async getTaskText(taskId: string): Promise<string> {
+    return recordText(await this.#find(taskId))
+  }
+
+  async #find(taskId: string): Promise<UnparsedRecord> {
     const record = await this.#engine.get(taskId)
     if (!record) throw new TaskError('TASK_NOT_FOUND', taskId)
     return record
@@ -140,7 +158,7 @@ export class TaskService implements DrainParticipant {
 
   /** TASK_NOT_FOUND, TASK_ALREADY_FINISHED. */
   async cancelTask(taskId: string): Promise<TaskRecord> {
-    return this.#engine.cancel(taskId)
+    return parseRecord(await this.#engine.cancel(taskId))
   }
 
   /** TASK_NOT_FOUND, TASK_NOT_FINISHED. */

@@ -57,11 +57,18 @@ export const TaskRecord = Type.Object(
     result: Type.Optional(Type.Unknown({ description: 'What the task returned.' })),
     error: Type.Optional(ErrorInfo),
     cancelReason: Type.Optional(enumOf(cancelReasons, 'Who or what cancelled it.')),
-    attempts: Type.Optional(Type.Array(Attempt, { description: 'The latest 100, in order; not in lists.' }))
+    attempts: Type.Optional(Type.Array(Attempt, { description: 'The latest 100, in order.' }))
   },
   { title: 'TaskRecord' }
 )
 export type TaskRecord = Static<typeof TaskRecord>
+
+/** A record as the engines give it: to parse and serialise a result of a mebibyte would hold up the event loop. */
+export type UnparsedRecord = Omit<TaskRecord, 'result'> & { /** JSON text. */ result?: string }
+
+/** A record in a list, whose cost must not depend on what tasks return. */
+export const TaskSummary = Type.Omit(TaskRecord, ['result', 'attempts'], { title: 'TaskSummary' })
+export type TaskSummary = Static<typeof TaskSummary>
 
 /** The body of `POST /api/tasks`. */
 export const NewTask = Type.Object(
@@ -98,7 +105,9 @@ export const TaskQuery = Type.Object(
 export type TaskQuery = Static<typeof TaskQuery>
 
 export const TaskPage = Type.Object({
-  tasks: Type.Array(TaskRecord),
+  tasks: Type.Array(TaskSummary, {
+    description: 'Without `result` and `attempts`, which single tasks have.'
+  }),
   nextCursor: Type.Optional(Type.String({ description: 'Left out on the last page.' }))
 })
 export type TaskPage = Static<typeof TaskPage>

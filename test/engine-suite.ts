@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import t from 'tap'
 import type { Claim, Engine, EngineHost, Events, Outcome, Submission } from '../src/engine.ts'
-import type { TaskEvent, TaskRecord } from '../src/task.ts'
+import type { TaskEvent, UnparsedRecord } from '../src/task.ts'
 
 export interface EngineOptions {
   maxRunning: number
@@ -95,7 +95,7 @@ const timesOf = (events: TaskEvent[], type: string) =>
   events.filter((event) => event.type === type).map(({ json }) => JSON.parse(json).timestamp)
 const dataOf = (event: TaskEvent | undefined) => JSON.parse(event?.json ?? 'null')?.data
 
-function required(record: TaskRecord | undefined): TaskRecord {
+function required(record: UnparsedRecord | undefined): UnparsedRecord {
   if (!record) throw new Error('there is no such task')
   return record
 }
@@ -139,7 +139,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     settle(completed({ sum: 3 }))
     t.strictSame(await outcomes(taskId), [completed({ sum: 3 })])
     const record = required(await engine.get(taskId))
-    t.match(record, { taskId, type: 'add', status: 'completed', result: { sum: 3 }, endedAt: String })
+    t.match(record, { taskId, type: 'add', status: 'completed', result: '{"sum":3}', endedAt: String })
     t.notOk('error' in record || 'cancelReason' in record)
     t.match(record.createdAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   })
@@ -476,7 +476,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     third.claim.progress(1, 'too late')
     await t.rejects(third.claim.checkpoint('1'), { code: 'ATTEMPT_LOST' })
 
-    t.match(await engine.get(taskId), { status: 'completed', result: 'right' })
+    t.match(await engine.get(taskId), { status: 'completed', result: '"right"' })
     t.notOk((await history(engine, taskId)).some(({ type }) => type === 'progress_update'))
   })
 
@@ -735,7 +735,32 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     settle(completed('r'.repeat(1_000_000)))
 
     await outcomes(taskId)
-    t.ok((await engine.get(taskId))?.result === 'r'.repeat(1_000_000))
+    t.ok((await engine.get(taskId))?.result === JSON.stringify('r'.repeat(1_000_000)))
+  })
+
+  t.test('a page holds no results, however large they are; errors and reasons it does', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t, { maxRunning: 1 })
+    const ends: Outcome[] = [
+      completed('r'.repeat(1_000_000)),
+      { status: 'failed', error: { code: 'NO_LUCK', message: 'none' } },
+      { status: 'cancelled', reason: 'timeout' }
+    ]
+    for (const [n, outcome] of ends.entries()) {
+      const taskId = await submit({ type: `type-${n}` })
+      ;(await attempt(n)).settle(outcome)
+      await outcomes(taskId)
+    }
+
+    const { tasks } = await engine.list({ limit: 50 })
+
+    t.match(tasks, [
+      { status: 'cancelled', cancelReason: 'timeout' },
+      { status: 'failed', error: { code: 'NO_LUCK', message: 'none' } },
+      { status: 'completed' }
+    ])
+    t.ok(JSON.stringify(tasks).length < 2000)
+    for (const [n, task] of tasks.toReversed().entries())
+      t.strictSame((await engine.list({ limit: 50, type: `type-${n}` })).tasks, [task], 'filtered as well')
   })
 
   t.test('an engine that was stopped claims nothing and says that it is closed', async (t) => {

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import { cancelledByClient } from '../outcome.ts'
 import { within } from '../shutdown.ts'
 import { decodeCursor, encodeCursor } from '../stored.ts'
-import { isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
+import { isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { newTaskId } from '../task-id.ts'
 import { Attempts } from './attempts.ts'
 import { Connection } from './connection.ts'
@@ -83,7 +83,7 @@ export class DistributedEngine implements Engine {
     return this.#opened().records.findByKey(key)
   }
 
-  async get(taskId: string): Promise<TaskRecord | undefined> {
+  async get(taskId: string): Promise<UnparsedRecord | undefined> {
     return this.#opened().records.get(taskId)
   }
 
@@ -96,7 +96,7 @@ export class DistributedEngine implements Engine {
     return found.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
   }
 
-  async cancel(taskId: string): Promise<TaskRecord> {
+  async cancel(taskId: string): Promise<UnparsedRecord> {
     const cancelled = await this.#change((records) => records.cancel(taskId))
     if (cancelled.was === 'unknown') throw new TaskError('TASK_NOT_FOUND', taskId)
     if (cancelled.was === 'finished') throw new TaskError('TASK_ALREADY_FINISHED', taskId, cancelled.status)

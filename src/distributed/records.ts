@@ -1,7 +1,7 @@
 import type { Outcome, ShutdownReport, Submission } from '../engine.ts'
 import { afterCancel, outcomeEvent } from '../outcome.ts'
 import { type StoredAttempt, type StoredTask, toRecord, toSummary } from '../stored.ts'
-import type { TaskRecord, TaskStatus } from '../task.ts'
+import type { TaskStatus, TaskSummary, UnparsedRecord } from '../task.ts'
 import type { Connection } from './connection.ts'
 import { queueName } from './scripts.ts'
 
@@ -39,8 +39,8 @@ export type Settled = { claims: Claims } & (
 export type Cancelled =
   | { was: 'unknown' }
   | { was: 'finished'; status: string }
-  | { was: 'running'; record: TaskRecord }
-  | { was: 'pending'; record: TaskRecord; endedAt: number }
+  | { was: 'running'; record: UnparsedRecord }
+  | { was: 'pending'; record: UnparsedRecord; endedAt: number }
 
 /** What a script answers: text, numbers, null, and lists of them. */
 type Reply = string | number | null | Reply[]
@@ -167,7 +167,7 @@ export class Records {
     return Number(await this.#connection.run('sweep', retentionMs, limit))
   }
 
-  async get(taskId: string): Promise<TaskRecord | undefined> {
+  async get(taskId: string): Promise<UnparsedRecord | undefined> {
     const [found, requeued] = asList(await this.#connection.run('get', taskId))
     if (found === null) return undefined
     return toRecord(toStoredTask(found), asList(requeued).map(toStoredAttempt))
@@ -178,7 +178,7 @@ export class Records {
     { status = '', type = '' }: { status?: TaskStatus | ''; type?: string },
     before: number,
     limit: number
-  ): Promise<{ seq: number; record: TaskRecord }[]> {
+  ): Promise<{ seq: number; record: TaskSummary }[]> {
     return asList(await this.#connection.run('list', status, type, before, limit)).map((entry) => {
       const [seq, record] = asList(entry)
       return { seq: Number(seq), record: toSummary(toStoredTask(record)) }

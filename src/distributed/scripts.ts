@@ -87,11 +87,12 @@ local function forget(id)
   call('DEL', key, p .. 'events:' .. id, p .. 'attempts:' .. id)
 end
 
-local function record(id)
+-- As \`records.ts\` reads it; without its result if that is not wanted.
+local function record(id, withResult)
   local r = call('HMGET', p .. 'task:' .. id, 'type', 'status', 'progress', 'attempt', 'priority', 'created', 'started', 'ended')
   if not r[1] then return false end
   local final = false
-  if finished(r[2]) then
+  if finished(r[2]) and (withResult or r[2] ~= 'completed') then
     local last = call('XREVRANGE', p .. 'events:' .. id, '+', '-', 'COUNT', 1)[1]
     final = last and last[2][4]
   end
@@ -338,14 +339,14 @@ if r[1] == 'running' then
   local inbox = p .. 'inbox:' .. r[2]
   call('XADD', inbox, 'MAXLEN', '~', 1000, '*', 'cancel', id)
   call('PEXPIRE', inbox, 60000)
-  return { 'running', record(id), requeued(id) }
+  return { 'running', record(id, true), requeued(id) }
 end
 call('ZREM', q .. 'prioritized', id)
 call('ZREM', q .. 'delayed', id)
 call('DEL', q .. id)
 local t = clock()
 finish(id, r[3], r[4], 'cancelled', 'task_cancelled', '{"reason":"client"}', t)
-return { 'pending', record(id), requeued(id), string.format('%d', t) }
+return { 'pending', record(id, true), requeued(id), string.format('%d', t) }
 `
   ),
 
@@ -376,7 +377,7 @@ return count
 `
   ),
 
-  get: script([], 'return { record(ARGV[1]), requeued(ARGV[1]) }'),
+  get: script([], 'return { record(ARGV[1], true), requeued(ARGV[1]) }'),
 
   findLost: script(
     [],

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import { afterCancel, cancelledByClient, outcomeEvent } from '../outcome.ts'
 import { Stop } from '../stop.ts'
 import { decodeCursor, encodeCursor, toEvent, toRecord, toSummary } from '../stored.ts'
-import { type EventType, isFinished, type TaskPage, type TaskQuery, type TaskRecord } from '../task.ts'
+import { type EventType, isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
 import { closeDatabase, openDatabase, openLog } from './database.ts'
 import { Feeds } from './feeds.ts'
@@ -123,7 +123,7 @@ export class EmbeddedEngine implements Engine {
     return used && { taskId: used.task_id, fingerprint: used.fingerprint }
   }
 
-  async get(taskId: string): Promise<TaskRecord | undefined> {
+  async get(taskId: string): Promise<UnparsedRecord | undefined> {
     return this.#read((store) => {
       const row = store.byId(taskId)
       return row && toRecord(row, store.requeuedAttempts(row))
@@ -138,7 +138,7 @@ export class EmbeddedEngine implements Engine {
     return rows.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
   }
 
-  async cancel(taskId: string): Promise<TaskRecord> {
+  async cancel(taskId: string): Promise<UnparsedRecord> {
     const { store, commits } = this.#opened()
     return commits.write(() => {
       const row = store.byId(taskId)

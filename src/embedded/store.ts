@@ -1,6 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
-import { keptAttempts, type StoredAttempt } from '../stored.ts'
+import { keptAttempts, type StoredAttempt, type StoredTask } from '../stored.ts'
 import { type EventType, type FinalStatus, statuses, type TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
 
@@ -28,6 +28,9 @@ export interface TaskRow {
 /** With the data of its final event, if it has ended. */
 export type RecordRow = TaskRow & { final_data: string | null }
 
+/** What a list shows of a task; `final_data` only of one that failed or was cancelled. */
+export type SummaryRow = StoredTask & { seq: number }
+
 export interface EventRow {
   id: number
   type: EventType
@@ -41,9 +44,12 @@ const shortInput = 1000
 /** Events of a task that are kept; older progress is dropped, state changes never are. */
 const keptEvents = 1000
 
-const columns = 't.*, e.data AS final_data'
-const joined =
-  'tasks t LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event AND t.ended_at IS NOT NULL'
+const final = 'LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event'
+const records = `SELECT t.*, e.data AS final_data FROM tasks t ${final} AND t.ended_at IS NOT NULL`
+// Neither results nor inputs are even looked at.
+const summaries = `SELECT t.seq, t.task_id, t.type, t.status, t.progress, t.attempt, t.priority, t.created_at, t.started_at,
+    t.ended_at, e.data AS final_data
+  FROM tasks t ${final} AND t.status IN ('failed', 'cancelled')`
 
 /**
  * All SQL, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
@@ -195,7 +201,7 @@ export class Store {
   }
 
   /** Newest first, older than `before`. */
-  page(filter: { status?: TaskStatus; type?: string }, before: number, limit: number): RecordRow[] {
+  page(filter: { status?: TaskStatus; type?: string }, before: number, limit: number): SummaryRow[] {
     const { status, type } = filter
     if (type === undefined && status === undefined) return this.#sql.page.all(before, limit)
     // Each type and status has its own stretch of the index; what is newest is at the end of one of them.
@@ -207,7 +213,7 @@ export class Store {
     return newest
       .sort((a, b) => b.seq - a.seq)
       .slice(0, limit)
-      .map(({ seq }) => this.#sql.bySeq.get(seq))
+      .map(({ seq }) => this.#sql.summary.get(seq))
   }
 
   /** The types that tasks have; each is one look into the index, however many tasks there are. */
@@ -315,12 +321,13 @@ export function prepareAll(db: DatabaseSyncInstance) {
     ),
     position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE seq = ? AND task_id = ?'),
     byKey: db.prepare('SELECT task_id, fingerprint FROM tasks WHERE idempotency_key = ?'),
-    page: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.seq < ? ORDER BY t.seq DESC LIMIT ?`),
+    page: db.prepare(`${summaries} WHERE t.seq < ? ORDER BY t.seq DESC LIMIT ?`),
     newest: db.prepare(
       'SELECT seq FROM tasks WHERE type = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?'
     ),
     nextType: db.prepare('SELECT min(type) AS type FROM tasks WHERE type > ?'),
-    bySeq: db.prepare(`SELECT ${columns} FROM ${joined} WHERE t.seq = ?`),
+    bySeq: db.prepare(`${records} WHERE t.seq = ?`),
+    summary: db.prepare(`${summaries} WHERE t.seq = ?`),
     deleteTask: db.prepare('DELETE FROM tasks WHERE seq = ?'),
     deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
     endedBefore: db.prepare('SELECT seq, task_id FROM tasks WHERE ended_at <= ? ORDER BY ended_at LIMIT ?'),

@@ -150,6 +150,33 @@ t.test('a record follows its task from pending to completed', async (t) => {
   t.equal((await ended(app, before)).status, 'completed')
 })
 
+t.test('a result is sent as it was kept; a page has neither results nor attempts', async (t) => {
+  const result = {
+    text: '"ü€😀\\u2028\\u0000',
+    deep: [[{}]],
+    __proto__: null,
+    n: [0.1, 1e21, -0],
+    none: null
+  }
+  const returning = inlineType({ type: 'returning', run: () => result })
+  const app = await startApp(t, { types: [returning] })
+  const { taskId } = (await post(app, { type: 'returning', input: {} })).json()
+  const expected = JSON.parse(JSON.stringify(result))
+  t.same((await ended(app, taskId)).result, expected)
+
+  const response = await app.inject(`/api/tasks/${taskId}`)
+
+  t.match(response.headers, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(response.rawPayload.length)
+  })
+  t.ok(response.body.endsWith(`,"result":${JSON.stringify(result)}}`))
+  t.same((await app.tasks.getTask(taskId)).result, expected)
+  const { result: _, attempts, ...summary } = response.json()
+  t.equal(attempts.length, 1)
+  t.same((await app.inject('/api/tasks')).json(), { tasks: [summary] })
+})
+
 t.test('a failed task says why, with the code of what was thrown', async (t) => {
   const coded = inlineType({
     type: 'coded',
