@@ -42,8 +42,9 @@ export const Settings = Type.Object({
   }),
   TASK_STORE_URL: Type.String({
     default: 'sqlite:./data/tasks.db',
-    pattern: '^(sqlite:.+|rediss?://.+)$',
-    form: 'sqlite:<path>, sqlite::memory:, redis://… or rediss://…',
+    // `sqlite://x` is a path below the root to some and one below the working directory to others.
+    pattern: '^(sqlite:/?[^/].*|rediss?://.+)$',
+    form: 'sqlite:<path> (without //), sqlite::memory:, redis://… or rediss://…',
     description: 'Where tasks live: `sqlite:<path>`, `sqlite::memory:`, `redis://…` or `rediss://…`.'
   }),
   TASK_QUEUE_PREFIX: Type.String({
@@ -88,7 +89,8 @@ export const Settings = Type.Object({
     description: 'Pending tasks beyond which new ones get 429.'
   }),
   TASK_TIMEOUT: Seconds(300, 'Seconds that one attempt may take, unless its type says otherwise.'),
-  TASK_RETENTION: Seconds(600, 'Seconds that a finished task and its events are kept.'),
+  TASK_RETENTION: Seconds(3600, 'Seconds that a completed or cancelled task and its events are kept.'),
+  FAILED_TASK_RETENTION: Seconds(259_200, 'Seconds that a failed task and its events are kept.'),
   WORKER_MEMORY_LIMIT: Type.Integer({
     default: 512,
     minimum: 16,

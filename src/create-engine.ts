@@ -11,6 +11,7 @@ export async function createEngine(settings: Settings, log: Log): Promise<Engine
     maxRunning: settings.MAX_WORKERS,
     maxPending: settings.MAX_PENDING,
     retentionMs: settings.TASK_RETENTION * 1000,
+    failedRetentionMs: settings.FAILED_TASK_RETENTION * 1000,
     log
   }
   if (url.startsWith(sqlite)) {

@@ -119,3 +119,6 @@ export function decodeCursor(cursor: string): number {
   if (Number.isNaN(seq) || encodeCursor(seq) !== cursor) throw new TaskError('CURSOR_INVALID')
   return seq
 }
+
+/** How often an engine looks for tasks that were kept long enough, the shortest time being so long. */
+export const sweepIntervalMs = (retentionMs: number): number => Math.min(5_000, Math.max(100, retentionMs))

@@ -1,4 +1,7 @@
 /** What every engine promises; each engine's own test file runs it on its own kind of store. */
+import { setMaxListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { Claim, Engine, EngineHost, Events, Outcome, Submission } from '../src/engine.ts'
@@ -8,6 +11,7 @@ export interface EngineOptions {
   maxRunning: number
   maxPending: number
   retentionMs: number
+  failedRetentionMs: number
 }
 
 /** Opens an engine on one and the same store, each time anew: opening again after `stop` is a restart. */
@@ -90,6 +94,23 @@ async function history(engine: Engine, taskId: string, after?: string): Promise<
   return all
 }
 
+/** Reads a task that has begun until it is silent; `ended` resolves when there will be nothing more. */
+async function follow(engine: Engine, taskId: string, signal: AbortSignal) {
+  const events = await engine.follow(taskId, undefined, signal)
+  if (events === 'ended') throw new Error('the task has ended')
+  const batches = events[Symbol.asyncIterator]()
+  await batches.next() // task_started
+  return { ended: batches.next().catch(() => {}) } // the engine may stop first
+}
+
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
+
+function heapInUse(): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
+
 const typesOf = (events: TaskEvent[]) => events.map(({ type }) => type)
 const timesOf = (events: TaskEvent[], type: string) =>
   events.filter((event) => event.type === type).map(({ json }) => JSON.parse(json).timestamp)
@@ -103,7 +124,12 @@ function required(record: UnparsedRecord | undefined): UnparsedRecord {
 const unknownId = '01890000-0000-7000-8000-000000000000'
 
 export function engineSuite(makeStore: () => OpenEngine): void {
-  const defaults: EngineOptions = { maxRunning: 2, maxPending: 1000, retentionMs: 600_000 }
+  const defaults: EngineOptions = {
+    maxRunning: 2,
+    maxPending: 1000,
+    retentionMs: 600_000,
+    failedRetentionMs: 600_000
+  }
 
   async function start(t: Test, options: Partial<EngineOptions> = {}) {
     const open = makeStore()
@@ -268,6 +294,32 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     for (const events of await Promise.all(readers)) {
       t.strictSame(typesOf(events), ['task_started', 'progress_update', 'task_completed'])
     }
+  })
+
+  t.test('readers that leave a silent task that others follow leave nothing behind', async (t) => {
+    const { engine, submit, attempt } = await start(t)
+    const taskId = await submit()
+    await attempt(0)
+    await follow(engine, taskId, never()) // stays
+    const leaveAll = async (count: number) => {
+      const leaving = new AbortController()
+      setMaxListeners(0, leaving.signal)
+      const readers = await Promise.all(
+        Array.from({ length: count }, () => follow(engine, taskId, leaving.signal))
+      )
+      leaving.abort()
+      await Promise.all(readers.map(({ ended }) => ended))
+    }
+
+    const bytes: number[] = []
+    for (let phase = 0; phase < 4; phase++) {
+      const before = heapInUse()
+      for (let round = 0; round < 60; round++) await leaveAll(50)
+      bytes.push(Math.round((heapInUse() - before) / 3_000))
+    }
+
+    // All but what the machine keeps for itself at first.
+    t.ok(Math.min(...bytes) < 60, `${bytes.join(', ')} bytes are left of each`)
   })
 
   t.test('a pending task that is cancelled never runs', async (t) => {
@@ -589,6 +641,37 @@ export function engineSuite(makeStore: () => OpenEngine): void {
       t.match(await engine.get(pending), { status: 'pending' })
     }
   )
+
+  for (const kept of ['failed', 'others'] as const) {
+    t.test(`failed tasks are kept for a time of their own: ${kept} are kept longer`, async (t) => {
+      const [retentionMs, failedRetentionMs] = kept === 'failed' ? [200, 600_000] : [600_000, 200]
+      const { engine, submit, attempt, outcomes } = await start(t, { retentionMs, failedRetentionMs })
+      const ends: Outcome[] = [
+        { status: 'failed', error: { code: 'NO_LUCK', message: 'none' } },
+        completed(),
+        { status: 'cancelled', reason: 'client' }
+      ]
+      const ids: string[] = []
+      for (const [n, outcome] of ends.entries()) {
+        const idempotency = { key: `k${n}`, fingerprint: 'f' }
+        ids.push(await submit({ idempotency }))
+        ;(await attempt(n)).settle(outcome)
+        await outcomes(ids[n] ?? '')
+      }
+
+      const left = async () => (await engine.list({ limit: 50 })).tasks.map(({ taskId }) => taskId)
+      const expected = kept === 'failed' ? ids.slice(0, 1) : ids.slice(1)
+      while ((await left()).length > expected.length) await new Promise((resolve) => setTimeout(resolve, 20))
+
+      t.strictSame((await left()).toReversed(), expected)
+      const keys = await Promise.all(ids.map((_, n) => engine.findByKey(`k${n}`)))
+      t.strictSame(
+        keys.flatMap((used) => used?.taskId ?? []),
+        expected,
+        'keys go with their tasks'
+      )
+    })
+  }
 
   t.test('old progress is dropped beyond 1,000 events, state changes never are', async (t) => {
     const { engine, submit, attempt, outcomes } = await start(t)

@@ -21,6 +21,7 @@ async function startEngine() {
     maxRunning: inFlight,
     maxPending: 1_000_000,
     retentionMs: 600_000,
+    failedRetentionMs: 600_000,
     log: quiet
   })
   const ended = new Map<string, () => void>()

@@ -4,7 +4,7 @@ import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { cancelledByClient } from '../outcome.ts'
 import { within } from '../shutdown.ts'
-import { decodeCursor, encodeCursor } from '../stored.ts'
+import { decodeCursor, encodeCursor, sweepIntervalMs } from '../stored.ts'
 import { isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { newTaskId } from '../task-id.ts'
 import { Attempts } from './attempts.ts'
@@ -20,13 +20,12 @@ export interface DistributedOptions {
   maxRunning: number
   maxPending: number
   retentionMs: number
+  failedRetentionMs: number
   log: Log
 }
 
 // What a process waits for its Redis before it listens and says that it is not ready.
 const openWithinMs = 1_000
-const maxSweepEveryMs = 5_000
-const minSweepEveryMs = 100
 const sweepLimit = 200
 
 /** One of any number of processes on one Redis. BullMQ decides who runs what; all else of a task is in records.ts. */
@@ -47,7 +46,7 @@ export class DistributedEngine implements Engine {
   }
 
   async start(host: EngineHost): Promise<void> {
-    const { url, prefix, maxRunning, retentionMs, log } = this.#options
+    const { url, prefix, maxRunning, retentionMs, failedRetentionMs, log } = this.#options
     // The braces make it the hash tag of Redis Cluster.
     const key = `{${prefix}}`
     const connection = new Connection(url, key, log)
@@ -64,7 +63,7 @@ export class DistributedEngine implements Engine {
     this.#host = host
     this.#open = { connection, records, streams, queue, attempts }
     attempts.setClaiming(this.#claiming)
-    const sweepEveryMs = Math.min(maxSweepEveryMs, Math.max(minSweepEveryMs, retentionMs))
+    const sweepEveryMs = sweepIntervalMs(Math.min(retentionMs, failedRetentionMs))
     this.#sweepTimer = setInterval(() => void this.#sweep(), sweepEveryMs).unref()
     if (!(await within(openWithinMs, connection.ready())))
       log.warn('the task store does not answer; not ready until it does')
@@ -177,7 +176,9 @@ export class DistributedEngine implements Engine {
   async #sweep(): Promise<void> {
     try {
       const { records } = this.#opened()
-      while ((await records.sweep(this.#options.retentionMs, sweepLimit)) === sweepLimit);
+      const { retentionMs, failedRetentionMs } = this.#options
+      while ((await records.sweep('ended', retentionMs, sweepLimit)) === sweepLimit);
+      while ((await records.sweep('failed', failedRetentionMs, sweepLimit)) === sweepLimit);
     } catch {
       // The next one will do.
     }

@@ -24,7 +24,8 @@ interface Feed {
   recent: TaskEvent[]
   before: string
   readers: number
-  waiting: ((look: boolean) => void)[]
+  /** Wakes each reader that has all there is. */
+  waiting: Set<(look: boolean) => void>
 }
 
 const firstId = '0-0'
@@ -105,12 +106,13 @@ export class EventStreams {
           const { waiting } = feed
           look = await new Promise<boolean>((resolve) => {
             wake = resolve
-            waiting.push(resolve)
+            waiting.add(resolve)
           })
         }
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
+      feed?.waiting.delete(wake)
       if (feed && --feed.readers === 0) this.#feeds.delete(taskId)
     }
   }
@@ -125,7 +127,7 @@ export class EventStreams {
   #join(taskId: string, position: string): Feed {
     let feed = this.#feeds.get(taskId)
     if (!feed) {
-      feed = { position, recent: [], before: position, readers: 0, waiting: [] }
+      feed = { position, recent: [], before: position, readers: 0, waiting: new Set() }
       this.#feeds.set(taskId, feed)
       this.#interrupt()
     }
@@ -223,7 +225,7 @@ type Entry = [id: string, fields: string[]]
 
 function wakeReaders(feed: Feed, look: boolean): void {
   const { waiting } = feed
-  feed.waiting = []
+  feed.waiting = new Set()
   for (const wake of waiting) wake(look)
 }
 

@@ -162,9 +162,9 @@ export class Records {
     return ((await this.#connection.run('remove', taskId)) as TaskStatus | null) ?? undefined
   }
 
-  /** Forgets at most `limit` tasks that ended so long ago; how many it were. */
-  async sweep(retentionMs: number, limit: number): Promise<number> {
-    return Number(await this.#connection.run('sweep', retentionMs, limit))
+  /** Deletes at most `limit` tasks that failed, or ended otherwise, so long ago; how many it were. */
+  async sweep(which: 'failed' | 'ended', retentionMs: number, limit: number): Promise<number> {
+    return Number(await this.#connection.run('sweep', which, retentionMs, limit))
   }
 
   async get(taskId: string): Promise<UnparsedRecord | undefined> {

@@ -22,7 +22,7 @@ const keptEvents = 1000
  *   open:<type>             sorted set: pending and running tasks by seq, the order of acceptance
  *   done:<type>:<status>    sorted set: finished tasks by seq
  *   types                   set: all types there ever was a task of
- *   ended                   list: finished tasks in the order of their end
+ *   ended, failed           lists: finished tasks in the order of their end, failed ones apart
  *   key:<idempotency key>   "<id> <fingerprint>"
  *   inbox:<owner>           stream: wakes a process, and tells it what to cancel
  *   shutdowns               list: reports of finished shutdowns
@@ -71,7 +71,7 @@ local function finish(id, type, seq, status, event, data, at)
   call('HSET', p .. 'task:' .. id, 'status', status, 'ended', string.format('%d', at))
   call('ZREM', p .. 'open:' .. type, id)
   call('ZADD', p .. 'done:' .. type .. ':' .. status, seq, id)
-  call('RPUSH', p .. 'ended', id)
+  call('RPUSH', p .. (status == 'failed' and 'failed' or 'ended'), id)
   append(id, event, data, at)
   -- Redis gives each stream 4 KiB to grow into; one that is restored gets what it needs. Where that is forbidden it stays.
   local events = p .. 'events:' .. id
@@ -362,15 +362,15 @@ return status
   sweep: script(
     [],
     `
-local before, count = clock() - ARGV[1], 0
-while count < tonumber(ARGV[2]) do
-  local id = call('LINDEX', p .. 'ended', 0)
+local ended, before, count = p .. ARGV[1], clock() - ARGV[2], 0
+while count < tonumber(ARGV[3]) do
+  local id = call('LINDEX', ended, 0)
   if not id then return count end
   -- None if a client has removed it.
   local at = call('HGET', p .. 'task:' .. id, 'ended')
   if at and tonumber(at) > before then return count end
   if at then forget(id) end
-  call('LPOP', p .. 'ended')
+  call('LPOP', ended)
   count = count + 1
 end
 return count

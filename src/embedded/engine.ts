@@ -4,7 +4,7 @@ import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { afterCancel, cancelledByClient, outcomeEvent } from '../outcome.ts'
 import { Stop } from '../stop.ts'
-import { decodeCursor, encodeCursor, toEvent, toRecord, toSummary } from '../stored.ts'
+import { decodeCursor, encodeCursor, sweepIntervalMs, toEvent, toRecord, toSummary } from '../stored.ts'
 import { type EventType, isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
 import { closeDatabase, openDatabase, openLog } from './database.ts'
@@ -19,6 +19,7 @@ export interface EmbeddedOptions {
   maxRunning: number
   maxPending: number
   retentionMs: number
+  failedRetentionMs: number
   log: Log
 }
 
@@ -38,8 +39,6 @@ interface Change {
   whenDurable: (() => void)[]
 }
 
-const maxSweepEveryMs = 5_000
-const minSweepEveryMs = 100
 // The longest that one slice of a sweep may hold up the event loop.
 const sweepSliceMs = 3
 const retryMs = 500
@@ -89,7 +88,8 @@ export class EmbeddedEngine implements Engine {
       for (const row of interrupted) this.#writeOutcome(row, host.lost(row))
     })
     this.#log.info({ pending: this.#pending, interrupted: interrupted.length }, 'task store opened')
-    const sweepEveryMs = Math.min(maxSweepEveryMs, Math.max(minSweepEveryMs, this.#options.retentionMs))
+    const { retentionMs, failedRetentionMs } = this.#options
+    const sweepEveryMs = sweepIntervalMs(Math.min(retentionMs, failedRetentionMs))
     this.#sweepTimer = setTimeout(() => void this.#sweep(sweepEveryMs), sweepEveryMs).unref()
     this.#armDelay()
   }
@@ -428,7 +428,9 @@ export class EmbeddedEngine implements Engine {
     const { store, commits } = this.#opened()
     const slice = commits.write(() => {
       const end = performance.now() + sweepSliceMs
-      const rows = store.endedBefore(Date.now() - this.#options.retentionMs, 500)
+      const now = Date.now()
+      const { retentionMs, failedRetentionMs } = this.#options
+      const rows = store.endedBefore(now - retentionMs, now - failedRetentionMs, 500)
       let count = 0
       while (count < rows.length && performance.now() < end) {
         const row = rows[count++]

@@ -8,7 +8,8 @@ interface Feed {
   recent: TaskEvent[]
   removed: boolean
   readers: number
-  waiting: (() => void)[]
+  /** Wakes each reader that has all there is. */
+  waiting: Set<() => void>
 }
 
 interface Source {
@@ -46,7 +47,7 @@ export class Feeds {
     signal: AbortSignal,
     { settled, read }: Source
   ): AsyncGenerator<readonly TaskEvent[]> {
-    const feed = this.#feeds.get(taskId) ?? { recent: [], removed: false, readers: 0, waiting: [] }
+    const feed = this.#feeds.get(taskId) ?? { recent: [], removed: false, readers: 0, waiting: new Set() }
     this.#feeds.set(taskId, feed)
     feed.readers++
     let wake = () => {}
@@ -67,7 +68,7 @@ export class Feeds {
         if (last === undefined) {
           await new Promise<void>((resolve) => {
             wake = resolve
-            feed.waiting.push(resolve)
+            feed.waiting.add(resolve)
           })
           continue
         }
@@ -77,6 +78,7 @@ export class Feeds {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
+      feed.waiting.delete(wake)
       if (--feed.readers === 0) this.#feeds.delete(taskId)
     }
   }
@@ -84,7 +86,7 @@ export class Feeds {
 
 function wakeReaders(feed: Feed): void {
   const { waiting } = feed
-  feed.waiting = []
+  feed.waiting = new Set()
   for (const wake of waiting) wake()
 }
 

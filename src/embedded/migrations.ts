@@ -58,5 +58,11 @@ export const migrations: readonly string[] = [
     data TEXT NOT NULL,                         -- of the event task_requeued
     PRIMARY KEY (seq, attempt)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Failed tasks are kept for another time than the others.
+  DROP INDEX tasks_ended;
+  CREATE INDEX tasks_ended ON tasks (ended_at) WHERE status IN ('completed', 'cancelled');
+  CREATE INDEX tasks_failed ON tasks (ended_at) WHERE status = 'failed';
   `
 ]

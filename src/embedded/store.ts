@@ -230,8 +230,10 @@ export class Store {
     this.#sql.deleteAttempts.run(seq)
   }
 
-  endedBefore(time: number, limit: number): { seq: number; task_id: string }[] {
-    return this.#sql.endedBefore.all(time, limit)
+  /** Finished tasks, the oldest first: failed ones that ended by the one time, and others that did by the other. */
+  endedBefore(time: number, failedTime: number, limit: number): { seq: number; task_id: string }[] {
+    const ended = this.#sql.endedBefore.all(time, limit)
+    return ended.length > 0 ? ended : this.#sql.failedBefore.all(failedTime, limit)
   }
 
   running(): TaskRow[] {
@@ -330,7 +332,14 @@ export function prepareAll(db: DatabaseSyncInstance) {
     summary: db.prepare(`${summaries} WHERE t.seq = ?`),
     deleteTask: db.prepare('DELETE FROM tasks WHERE seq = ?'),
     deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
-    endedBefore: db.prepare('SELECT seq, task_id FROM tasks WHERE ended_at <= ? ORDER BY ended_at LIMIT ?'),
+    endedBefore: db.prepare(
+      `SELECT seq, task_id FROM tasks INDEXED BY tasks_ended
+       WHERE status IN ('completed', 'cancelled') AND ended_at <= ? ORDER BY ended_at LIMIT ?`
+    ),
+    failedBefore: db.prepare(
+      `SELECT seq, task_id FROM tasks INDEXED BY tasks_failed
+       WHERE status = 'failed' AND ended_at <= ? ORDER BY ended_at LIMIT ?`
+    ),
     running: db.prepare(`SELECT * FROM tasks WHERE type = ? AND status = 'running'`),
     countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
     countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed = 1'),
