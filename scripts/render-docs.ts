@@ -5,6 +5,7 @@ import { statusCodes } from '../plugins/errors.ts'
 import { buildApp } from '../src/app.ts'
 import { describeSettings, readSettings } from '../src/config.ts'
 import { messages } from '../src/errors.ts'
+import { roleWords, weakWords } from '../src/tasks/bom-coverage/words.ts'
 import { renderSchema, renderValues, renderValuesTable } from './render-chart.ts'
 import { table } from './table.ts'
 
@@ -36,6 +37,14 @@ const renderers: Record<string, () => string | Promise<string>> = {
         message.replaceAll(/%[sdj]/g, '…')
       ])
     ),
+  'bom-words': () =>
+    table(
+      ['column', 'words'],
+      Object.entries({ ...roleWords, 'weak words for designators': weakWords }).map(([column, words]) => [
+        column,
+        words.join(', ')
+      ])
+    ),
   routes: async () => {
     const app = await buildApp({ settings: readSettings({ TASK_STORE_URL: 'sqlite::memory:' }) })
     const { paths }: { paths: Record<string, Record<string, { summary?: string }>> } = (
@@ -52,7 +61,13 @@ const renderers: Record<string, () => string | Promise<string>> = {
   }
 }
 
-export const documents = [...Object.keys(files), 'README.md', 'docs/errors.md', 'helm/README.md']
+export const documents = [
+  ...Object.keys(files),
+  'README.md',
+  'docs/errors.md',
+  'docs/bom-coverage.md',
+  'helm/README.md'
+]
 
 /** The file's text as it should be. */
 export async function render(name: string): Promise<string> {

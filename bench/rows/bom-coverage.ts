@@ -61,7 +61,7 @@ export const bomCoverageRow: Row = {
     selfMeasured('csv-parse, both texts parsed', {
       program: 'csv-parse',
       question: { bom, stock },
-      bars: { ms: { max: 3 } }
+      bars: { ms: { max: 1.5 } }
     })
   ]
 }

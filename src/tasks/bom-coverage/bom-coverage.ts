@@ -9,7 +9,7 @@ import { readStock } from './read-stock.ts'
 import { type CoverageResult, countTotals, resultLine } from './result.ts'
 import { listShopping } from './shopping-list.ts'
 import { stockUp } from './stock.ts'
-import type { Warning } from './warnings.ts'
+import { say, type Warning } from './warnings.ts'
 
 const Input = Type.Object(
   {
@@ -71,7 +71,7 @@ async function coverBom(input: Static<typeof Input>, ctx: TaskContext): Promise<
     )
     stockWarnings.push(...list.warnings.list())
   } else if (input.stock !== undefined) {
-    stockWarnings.push({ source: 'stock', message: 'The stock list is empty, so the lines are unknown' })
+    stockWarnings.push({ source: 'stock', message: say('stockEmpty') })
   }
   await pause(ctx.signal)
 

@@ -1,10 +1,12 @@
 import { isPlaceholder } from './cell.ts'
 import { isDnp } from './figures.ts'
+import { dropSize } from './package-name.ts'
 import { codeKey, partKeys } from './part-key.ts'
 import { kindOfDesignators, kindOfTexts } from './part-kind.ts'
 import type { PartLine } from './part-line.ts'
 import { round } from './quantity.ts'
 import { type Draw, draw, findShelf, hasCode, hasPart, type Stock, type Wanted } from './stock.ts'
+import { say } from './warnings.ts'
 
 export type LineStatus = 'enough' | 'partial' | 'missing' | 'not-placed' | 'unknown'
 
@@ -30,7 +32,8 @@ export interface LineCoverage {
 export function demandOf(lines: PartLine[]): Demand[] {
   return lines.map((line) => {
     const kind = kindOfDesignators(line.designators) ?? kindOfTexts(line.package, line.description)
-    const keys = partKeys(line.value, line.package, kind)
+    const value = line.packageFromText ? dropSize(line.value, line.package) : line.value
+    const keys = partKeys(value, line.package, kind)
     return {
       line,
       wanted: { code: codeKey(line.manufacturerCode), part: keys?.part, ratings: keys?.ratings ?? [] }
@@ -69,16 +72,12 @@ function coverLine(line: PartLine, wanted: Wanted, boards: number, stock: Stock 
 /** What the user should know of how the line was looked up, if it was not simply found. */
 function describeMatch(line: PartLine, { code, part, ratings }: Wanted, stock: Stock, available: number) {
   if (available > 0) {
-    return code === undefined || hasCode(stock, code)
-      ? undefined
-      : 'the stock has no such manufacturer code; matched by value and package'
+    return code === undefined || hasCode(stock, code) ? undefined : say('codeUnknown')
   }
   if (code === undefined && part === undefined) {
     const lacks = isPlaceholder(line.value) ? 'value' : 'package'
-    return `the line has no manufacturer code and no ${lacks}, so it cannot be matched`
+    return say('notMatchable', lacks)
   }
   if (part === undefined || (code !== undefined && hasCode(stock, code))) return undefined
-  return ratings.length > 0 && hasPart(stock, part)
-    ? `the stock has this value and package, but does not say ${ratings.join(' ')}`
-    : undefined
+  return ratings.length > 0 && hasPart(stock, part) ? say('ratingUnknown', ratings.join(' ')) : undefined
 }

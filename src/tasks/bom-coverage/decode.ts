@@ -1,20 +1,24 @@
 import { isAscii, isUtf8 } from 'node:buffer'
+import { decodeLegacy, type LegacyEncoding } from './encoding.ts'
 import { failure } from './failure.ts'
+import { refuseWorkbook } from './refusal.ts'
 
-export type Encoding = 'ascii' | 'utf-8' | 'utf-8-bom' | 'utf-16le-bom' | 'utf-16be-bom' | 'windows-1252'
+export type Encoding = 'ascii' | 'utf-8' | 'utf-8-bom' | 'utf-16le-bom' | 'utf-16be-bom' | LegacyEncoding
 
 /** A file's characters, without its byte order mark. */
 export interface Decoded {
   text: string
   encoding: Encoding
+  /** Says that the encoding is a guess (rule 1.3). */
+  warning?: string
 }
 
-// What Windows-1252 has at 80-9F; the five bytes it leaves undefined stay Latin-1 (rule 1.2).
-// TextDecoder('windows-1252') is not used: some releases of Node 20 read these bytes as Latin-1.
-const HIGH = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ'
-
-/** Reads a file's bytes as text (rules 1.1, 1.2). Never throws: bytes that fit no character become U+FFFD. */
+/**
+ * Reads a file's bytes as text (section 1). Bytes that fit no character become U+FFFD.
+ * @throws BOM_UNREADABLE when they are those of a workbook
+ */
 export function decodeBytes(bytes: Buffer): Decoded {
+  refuseWorkbook(bytes.toString('latin1', 0, 8))
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
     return { text: bytes.toString('utf8', 3), encoding: 'utf-8-bom' }
   }
@@ -27,11 +31,12 @@ export function decodeBytes(bytes: Buffer): Decoded {
   }
   if (isAscii(bytes)) return { text: bytes.toString('latin1'), encoding: 'ascii' }
   if (isUtf8(bytes)) return { text: bytes.toString('utf8'), encoding: 'utf-8' }
-  return { text: decodeWindows1252(bytes), encoding: 'windows-1252' }
+  return decodeLegacy(bytes)
 }
 
 /** The same for a file that came as text: what its encoding would be, had it been saved as UTF-8. */
 export function decodeText(text: string): Decoded {
+  refuseWorkbook(text)
   if (text.startsWith('\ufeff')) return { text: text.slice(1), encoding: 'utf-8-bom' }
   return { text, encoding: /[^\0-\x7f]/.test(text) ? 'utf-8' : 'ascii' }
 }
@@ -49,8 +54,4 @@ export function decodeBase64(base64: string): Buffer {
   }
   if (digits.length % 4 === 1) throw failure('BOM_BASE64_INVALID', 'bomBase64 is not base64: it is cut short')
   return Buffer.from(digits, 'base64')
-}
-
-function decodeWindows1252(bytes: Buffer) {
-  return bytes.toString('latin1').replace(/[\x80-\x9f]/g, (char) => HIGH.charAt(char.charCodeAt(0) - 0x80))
 }

@@ -1,5 +1,7 @@
-import { isPlaceholder, isProse } from './cell.ts'
+import { anyOf, isPlaceholder, isProse } from './cell.ts'
+import { dropDnpWords, findDnpWord } from './dnp.ts'
 import { failure } from './failure.ts'
+import { commonPrefixes, listWords, rangeWords } from './words.ts'
 
 /** What the designators of one BOM may come to: a few bytes such as `R1-R9999` stand for thousands of them. */
 export interface DesignatorBudget {
@@ -9,59 +11,157 @@ export interface DesignatorBudget {
 
 export const designatorBudget = (): DesignatorBudget => ({ names: 500_000, characters: 20_000_000 })
 
-const ITEM = /[^,;|\t\r\n]+/g
-const PIECE = /\S+/g
-const DESIGNATOR = /^[\p{L}_]+\d+[\p{L}\d_.]*$/u
-const RANGE = /^([\p{L}_]+)(\d+)\s*(?:-|\.\.|[–—~])\s*([\p{L}_]+)?(\d+)$/u
+/** The designators that a cell names, in its order, repeats included (section 6). */
+export interface Designators {
+  names: string[]
+  /** How many of them a DNP word marks (rule 9.6). */
+  marked: number
+  /** A DNP word marks all of them, or stands where none is named. */
+  allMarked: boolean
+  /** Items that may stand for several designators and were taken for one (rules 6.3 d and 6.5). */
+  unclear: string[]
+  /** Whether all items look like designators (rule 6.3). */
+  alike: boolean
+}
+
+/** A designator, or a range of them. */
+type Piece = string | { prefix: string; first: number; last: number; width: number }
+
+const LETTER = 'A-Za-zÀ-ÖØ-öø-ɏЀ-ӿ_'
+const PREFIX = `[${LETTER}]+\\$?`
+const LOOKS = new RegExp(`^${PREFIX}\\d+[${LETTER}\\d.]*$`)
+// Nearly all items; nothing else needs to be known of these.
+const PLAIN = /^[A-Za-z]+\d+$/
+const COMMON = new RegExp(
+  `^(?:[A-HJ-NP-Z]|${anyOf(commonPrefixes.filter((prefix) => !prefix.endsWith('$')))}|[UE]\\$)\\d{1,4}[A-Z]?$`
+)
+
+const ITEM = /[^,;|\t\r\n，；、｜]+/g
+const RANGE_SIGN = '(?:[-=]>|[-‐‑–—−~～〜…→]|\\.{2,3}|[至到]|から)'
+const RANGE_BODY = `(${PREFIX})(\\d+)(?:(?: ?${RANGE_SIGN} ?| ${anyOf(rangeWords)} )(${PREFIX})?| ?: ?(${PREFIX}))(\\d+)`
+const RANGE = new RegExp(`^${RANGE_BODY}$`, 'i')
+const INNER_RANGE = new RegExp(`(?<![${LETTER}\\d$.])${RANGE_BODY}(?![${LETTER}\\d])`, 'gi')
+const LIST_WORD = `(?<= )${anyOf(listWords)}(?= )`
+const LIST_SIGN = new RegExp(`[/&+／＆＋和与與及と]|${LIST_WORD}`, 'gi')
+const LIST_SIGN_BETWEEN_BLANKS = new RegExp(`(?<= )(?:[/&+／＆＋和与與及と]|${anyOf(listWords)})(?= )`, 'i')
+const ANY_SIGN = new RegExp(`[/&+／＆＋和与與及と: ]|${RANGE_SIGN}`)
+
 const LONGEST_RANGE = 10_000
 // Past 15 digits, numbers are no longer exact: such an item is one literal designator.
 const LONGEST_NUMBER = 15
 
 /**
- * Names the designators of a cell in its order, repeats included (section 6).
+ * Reads a designator cell; `quantity` is what the quantity cell says.
  * @throws BOM_TOO_LARGE when the budget, shared by all cells of the file, is used up
  */
-export function readDesignators(cell: string, budget: DesignatorBudget): string[] {
-  const names: string[] = []
-  if (isPlaceholder(cell)) return names
+export function readDesignators(
+  cell: string,
+  quantity: number | undefined,
+  budget: DesignatorBudget
+): Designators {
+  const read: Designators = { names: [], marked: 0, allMarked: false, unclear: [], alike: true }
+  const items = splitItems(cell)
+  for (const [index, item] of items.entries()) {
+    if (PLAIN.test(item)) {
+      add(item, read.names, budget)
+      continue
+    }
 
-  for (const [raw] of cell.matchAll(ITEM)) {
-    const item = raw.trim()
-    if (isPlaceholder(item) || addRange(item, names, budget)) continue
-    if (!/\s/.test(item)) add(item, names, budget)
-    else if (!addPieces(item, names, budget))
-      add(isProse(item) ? item : item.replace(/\s+/g, ' '), names, budget)
+    const dnp = findDnpWord(item)
+    const name = dnp ? dropDnpWords(item) : item.replace(/\s+/g, ' ')
+    // At the very beginning of the cell, or alone in an item, it marks the whole cell.
+    if (dnp && (name === '' || (index === 0 && !/[\p{L}\p{N}]/u.test(item.slice(0, dnp.index)))))
+      read.allMarked = true
+    if (name === '') continue
+
+    const before = read.names.length
+    const { pieces, unclear } = readItem(name, items.length === 1 ? quantity : undefined)
+    if (unclear) read.unclear.push(name)
+    for (const piece of pieces) {
+      read.alike &&= typeof piece !== 'string' || LOOKS.test(piece)
+      expand(piece, read.names, budget)
+    }
+    if (dnp) read.marked += read.names.length - before
   }
-  return names
+  read.allMarked ||= read.marked > 0 && read.marked === read.names.length
+  if (read.allMarked) read.marked = read.names.length
+  return read
 }
 
-/** Adds `C1 C2 R5-R9` piece by piece; false, with nothing added, if a piece does not look like a designator. */
-function addPieces(item: string, names: string[], budget: DesignatorBudget) {
-  for (const [piece] of item.matchAll(PIECE)) {
-    if (!DESIGNATOR.test(piece) && !RANGE.test(piece)) return false
-  }
-  for (const [piece] of item.matchAll(PIECE)) {
-    if (!addRange(piece, names, budget)) add(piece, names, budget)
-  }
-  return true
+/** Whether a cell holds common designators and nothing else (rule 4.5). */
+export function namesCommonParts(cell: string) {
+  const items = splitItems(cell)
+  return (
+    items.length > 0 &&
+    items.every((item) =>
+      readItem(item.replace(/\s+/g, ' '), undefined).pieces.every((piece) =>
+        typeof piece === 'string'
+          ? COMMON.test(piece)
+          : COMMON.test(piece.prefix + piece.first) && COMMON.test(piece.prefix + piece.last)
+      )
+    )
+  )
 }
 
-/** Adds all of `R5-R9`; false, with nothing added, if the item is no range (rule 6.5). */
-function addRange(item: string, names: string[], budget: DesignatorBudget) {
+/** Rules 6.1 and 6.2. */
+function splitItems(cell: string) {
+  if (isPlaceholder(cell)) return []
+  const items = cell.match(ITEM) ?? []
+  return items.map((item) => item.trim()).filter((item) => !isPlaceholder(item))
+}
+
+/** The pieces of one item, its blanks folded, by the first reading of rule 6.3 that fits. */
+function readItem(item: string, quantity: number | undefined): { pieces: Piece[]; unclear: boolean } {
+  if (PLAIN.test(item)) return { pieces: [item], unclear: false }
+  const range = readRange(item)
+  if (range) return range
+
+  const listed = item
+    .replace(
+      INNER_RANGE,
+      (_, prefix, first, second = '', third = '', last) => `${prefix + first}-${second + third + last}`
+    )
+    .replace(LIST_SIGN, ' ')
+    .split(' ')
+    .filter((piece) => piece !== '')
+  if (listed.length > 1 && listed.every((piece) => LOOKS.test(piece) || RANGE.test(piece))) {
+    const read = listed.map((piece) => readRange(piece) ?? { pieces: [piece], unclear: false })
+    return { pieces: read.flatMap(({ pieces }) => pieces), unclear: read.some(({ unclear }) => unclear) }
+  }
+
+  const parts = item.split(/ [/&+] /)
+  if (parts.length > 1 && parts.length === quantity) return { pieces: parts, unclear: false }
+  return { pieces: [item], unclear: mayBeSeveral(item) }
+}
+
+/** An item of the form of a range: all of it, or one literal designator where it goes nowhere (rule 6.5). */
+function readRange(item: string): { pieces: Piece[]; unclear: boolean } | undefined {
   const match = RANGE.exec(item)
-  if (!match) return false
+  if (!match) return undefined
 
-  const [, prefix = '', from = '', again = prefix, to = ''] = match
-  const first = Number(from)
-  const last = Number(to)
-  if (again !== prefix || from.length > LONGEST_NUMBER || to.length > LONGEST_NUMBER) return false
-  if (first >= last || last - first >= LONGEST_RANGE) return false
+  const [, prefix = '', from = '', after, afterColon, to = ''] = match
+  const second = after ?? afterColon
+  const [first, last] = [Number(from), Number(to)]
+  const exact = from.length <= LONGEST_NUMBER && to.length <= LONGEST_NUMBER
+  if ((second ?? prefix) !== prefix || !exact || first >= last || last - first >= LONGEST_RANGE)
+    return { pieces: [item], unclear: second !== undefined || first < last }
+  return { pieces: [{ prefix, first, last, width: from.startsWith('0') ? from.length : 0 }], unclear: false }
+}
 
-  const width = from.startsWith('0') ? from.length : 0
-  for (let number = first; number <= last; number++) {
-    add(prefix + String(number).padStart(width, '0'), names, budget)
+function mayBeSeveral(item: string) {
+  if (isProse(item) || LIST_SIGN_BETWEEN_BLANKS.test(item)) return true
+  const alike = item.split(ANY_SIGN).filter((part) => LOOKS.test(part)).length
+  return alike > 1 || (alike === 1 && /[ /&+]/.test(item))
+}
+
+function expand(piece: Piece, names: string[], budget: DesignatorBudget) {
+  if (typeof piece === 'string') {
+    add(piece, names, budget)
+    return
   }
-  return true
+  for (let number = piece.first; number <= piece.last; number++) {
+    add(piece.prefix + String(number).padStart(piece.width, '0'), names, budget)
+  }
 }
 
 function add(name: string, names: string[], budget: DesignatorBudget) {

@@ -1,7 +1,7 @@
 import { maxResultBytes } from '../../task-type.ts'
 import type { CoverageResult, ResultLine } from './result.ts'
 import type { ShoppingItem } from './shopping-list.ts'
-import type { Warning } from './warnings.ts'
+import { say, type Warning } from './warnings.ts'
 
 // What is left is a margin.
 const LIMIT = maxResultBytes - 16 * 1024
@@ -12,54 +12,38 @@ export interface FullResult extends CoverageResult {
   shoppingList: ShoppingItem[]
 }
 
-/** One way to write a large result shorter: what it leaves of a line and of a shopping item. */
-interface Shortening {
-  line: (line: ResultLine) => Partial<ResultLine>
-  item: (item: ShoppingItem) => Partial<ShoppingItem>
-  says: string
-}
-
-const whole = (item: ShoppingItem) => item
-const SHORTENINGS: Shortening[] = [
-  {
-    line: ({ description, ...line }) => line,
-    item: whole,
-    says: 'the lines come without their description'
-  },
-  {
-    line: ({ row, needed, status, available, shortage, locations, warnings }) => ({
-      row,
-      needed,
-      status,
-      ...(status !== 'enough' && status !== 'not-placed' && { available, shortage }),
-      ...(locations.length > 0 && { locations }),
-      ...(warnings.length > 0 && { warnings })
-    }),
-    item: whole,
-    says: 'the lines come without what the BOM says in the same row, and without empty fields'
-  },
-  {
-    line: ({ row, status, shortage, locations }) => ({
-      row,
-      status,
-      ...(shortage && { shortage }),
-      ...(locations.length > 0 && { locations })
-    }),
-    item: whole,
-    says: 'the lines come with row, status, shortage and locations only'
-  },
-  {
-    line: ({ row, status, shortage }) => ({ row, status, ...(shortage && { shortage }) }),
-    item: whole,
-    says: 'the lines come with row, status and shortage only'
-  },
-  {
-    line: ({ row, status, shortage }) => ({ row, status, ...(shortage && { shortage }) }),
-    item: ({ manufacturerCode, value, package: packageName, quantity }) =>
-      manufacturerCode ? { manufacturerCode, quantity } : { value, package: packageName, quantity },
-    says: 'the lines come with row, status and shortage only, the shopping list without designators'
-  }
+const ALONE = ['row', 'status', 'shortage'] as const
+const ITEM = ['manufacturerCode', 'value', 'package', 'quantity'] as const
+const CODE = ['manufacturerCode', 'quantity'] as const
+const LINE = [
+  'row',
+  'designators',
+  'quantityPerBoard',
+  'needed',
+  'value',
+  'package',
+  'manufacturerCode',
+  'dnp'
+] as const
+const FOUND = ['status', 'available', 'shortage', 'locations', 'warnings'] as const
+/** Ways to write a large result shorter, the mildest first: what is left of a line and of a shopping item. */
+const SHORTENINGS: { line: readonly (keyof ResultLine)[]; item: readonly (keyof ShoppingItem)[] }[] = [
+  { line: [...LINE, ...FOUND], item: [...ITEM, 'designators'] },
+  { line: ['row', 'needed', ...FOUND], item: [...ITEM, 'designators'] },
+  { line: [...ALONE, 'locations'], item: [...ITEM, 'designators'] },
+  { line: ALONE, item: [...ITEM, 'designators'] },
+  { line: ALONE, item: ITEM }
 ]
+
+/** What is said under these keys, without what is empty or 0. */
+function pick<Entry extends object>(entry: Entry, keys: readonly (keyof Entry)[]): Partial<Entry> {
+  const picked: Partial<Entry> = {}
+  for (const key of keys) {
+    const value = entry[key]
+    if (Array.isArray(value) ? value.length > 0 : value) picked[key] = value
+  }
+  return picked
+}
 
 /**
  * Makes a result fit: full if it can be, else shorter line by line, and only then with lists cut off. Figures and
@@ -68,13 +52,21 @@ const SHORTENINGS: Shortening[] = [
 export function fitResult(result: FullResult): CoverageResult {
   if (fits(result)) return result
 
+  const warned = result.lines.filter(({ warnings }) => warnings.length > 0)
   let shortened: CoverageResult = result
-  for (const { line, item, says } of SHORTENINGS) {
+  for (const { line, item } of SHORTENINGS) {
+    const lines = result.lines.map((one) => pick(one, line))
+    const warnings = [...result.warnings, warn(say('shortened', line.join(', '), item.join(', ')))]
+    const [first] = warned
+    if (first && !line.includes('warnings'))
+      warnings.push(warn(say('warningsLeftOut', warned.length, first.row)))
     shortened = {
       ...result,
-      lines: result.lines.map(line),
-      shoppingList: result.shoppingList.map(item),
-      warnings: [...result.warnings, warn(`The full result is larger than 1 MiB: ${says}`)]
+      lines,
+      shoppingList: result.shoppingList.map((one) =>
+        pick(one, item === ITEM && one.manufacturerCode ? CODE : item)
+      ),
+      warnings
     }
     if (fits(shortened)) return shortened
   }
@@ -91,16 +83,19 @@ function cutLists(result: CoverageResult): CoverageResult {
   const items = firstThatFit(shoppingList, room / 2)
   const kept = firstThatFit(wanting, room - sizeOf(quantityWarnings) - sizeOf(items))
   const cuts = [
-    describeCut('figures.quantityWarnings', quantityWarnings.length, figures.quantityWarnings.length),
-    describeCut('shoppingList', items.length, shoppingList.length),
-    describeCut('lines (those that are enough or not placed left out first)', kept.length, lines.length)
+    { list: 'figures.quantityWarnings', kept: quantityWarnings, all: figures.quantityWarnings },
+    { list: 'shoppingList', kept: items, all: shoppingList },
+    { list: 'lines (those that are enough or not placed left out first)', kept, all: lines }
   ]
+  const said = cuts
+    .filter((cut) => cut.kept.length < cut.all.length)
+    .map((cut) => warn(say('cut', cut.kept.length, cut.all.length, cut.list)))
   return {
     ...result,
     figures: { ...figures, quantityWarnings },
     lines: kept,
     shoppingList: items,
-    warnings: [...result.warnings, ...cuts.flatMap((cut) => (cut === undefined ? [] : [warn(cut)]))]
+    warnings: [...result.warnings, ...said]
   }
 }
 
@@ -111,10 +106,6 @@ function firstThatFit<Item>(items: Item[], bytes: number): Item[] {
     return left < 0
   })
   return end === -1 ? items : items.slice(0, end)
-}
-
-function describeCut(list: string, kept: number, all: number) {
-  return kept === all ? undefined : `The result is cut to 1 MiB: it has ${kept} of ${all} entries of ${list}`
 }
 
 function warn(message: string): Warning {

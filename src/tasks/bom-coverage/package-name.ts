@@ -1,58 +1,113 @@
-// Chip sizes in inches, each with its size in millimetres as KiCad writes it after the first.
-const METRIC = new Map([
-  ['01005', '0402'],
-  ['0201', '0603'],
-  ['0402', '1005'],
-  ['0603', '1608'],
-  ['0612', '1632'],
-  ['0805', '2012'],
-  ['1008', '2520'],
-  ['1206', '3216'],
-  ['1210', '3225'],
-  ['1218', '3246'],
-  ['1806', '4516'],
-  ['1808', '4520'],
-  ['1812', '4532'],
-  ['1825', '4564'],
-  ['2010', '5025'],
-  ['2220', '5750'],
-  ['2225', '5664'],
-  ['2512', '6332']
-])
+import { anyOf, isPlaceholder, isProse, trimSigns } from './cell.ts'
+import {
+  chipKinds,
+  chipMounts,
+  chipSizes,
+  chipTails,
+  ipcKinds,
+  plainUnits,
+  scaledUnits,
+  sizedPrefixes
+} from './words.ts'
 
-const CHIP =
-  /^(?:(?:resistor|res|r|capacitor|cap|c|inductor|ind|l|(?:chip[-_ ]?)?led|diode|d|fuse|f|fb|rv|smd|chip)[-_, ]?)?(\d{3,5})(?:[-_ ]?(?:res|cap|ind|led|smd|pol))?(?:[-_ ]?\(?(\d{4})(?:[-_ ]?metric)?\)?)?(?:_pad[\d.x]+mm)?(?:_handsolder(?:ing)?)?$/i
-
-/** The size of a chip part (`0402` for `C_0402_1005Metric`, `402`, `R-0402`); undefined for any other package. */
-export function chipSize(name: string): string | undefined {
-  const match = CHIP.exec(bareName(name))
-  if (!match) return undefined
-
-  const [, digits = '', metric] = match
-  // Three digits are a size whose leading zero a spreadsheet ate. Two sizes that do not belong together are a guess.
-  const size = digits.length === 3 ? `0${digits}` : digits
-  const known = METRIC.get(size)
-  return known !== undefined && (metric === undefined || metric === known) ? size : undefined
+/** Sizes in inches, as they are written: whole, or without the zero that a spreadsheet ate; and in millimetres. */
+const byInch = new Map<string, string>()
+const byMetric = new Map<string, string>()
+const metricOf = new Map<string, string>()
+for (const size of chipSizes) {
+  const [inch = '', metric = ''] = size.split('=')
+  byInch.set(inch, inch)
+  if (inch.startsWith('0')) byInch.set(inch.slice(-3), inch)
+  byMetric.set(metric, inch)
+  metricOf.set(inch, metric)
 }
 
-/** Folds what differs in writing only: `Package_SO:SOIC-8` = `soic8`, `SOT-23-6` = `SOT23_6`, `D_SOD-123` = `SOD-123`. */
-export function foldPackage(name: string): string {
+const CHIP = new RegExp(
+  `^(?:(?:(${anyOf(chipKinds)})|(${anyOf(chipMounts)}))[-_, ]?)?(\\d{3,5})(?:[-_ ]?\\(?(\\d{4,5})(?:[-_ ]?metric)?\\)?)?` +
+    `((?:[-_ ]?${anyOf(chipTails)})?(?:[-_ ]?[a-z])?(?:@\\d+)?)(?:_pad[\\d.x]+mm)?(?:_handsolder(?:ing)?)?$`,
+  'i'
+)
+const IPC = new RegExp(`^${anyOf(ipcKinds)}c(\\d{4})x\\d+[a-z]?$`, 'i')
+
+/** The size in inches of a chip part (`0402` for `C_0402_1005Metric`, `402`, `RESC1005X40N`); else undefined (rule 12.2). */
+export function chipSize(name: string): string | undefined {
+  const bare = bareName(name)
+  const ipc = IPC.exec(bare)?.[1]
+  if (ipc !== undefined) return byMetric.get(ipc)
+
+  const [, kind, mount, size = '', second, tail] = CHIP.exec(bare) ?? []
+  const inch = byInch.get(size)
+  if (inch !== undefined) return second === undefined || metricOf.get(inch) === second ? inch : undefined
+
+  // A metric size alone, before its inch size, or behind a kind of part; `SMD-3225` is a crystal.
+  const meant = byMetric.get(size)
+  if (second !== undefined) return second === meant ? meant : undefined
+  return kind !== undefined || (mount === undefined && tail === '') ? meant : undefined
+}
+
+/** What a package cell is matched by: equal for equal packages; undefined when it names several (rules 12.3 and 12.5). */
+export function packageKey(cell: string): string | undefined {
+  const [key, ...others] = new Set(splitPackages(cell).map(foldPackage))
+  return others.length > 0 ? undefined : (key ?? '')
+}
+
+const BETWEEN =
+  /[;|\r\n]|(?<![\p{L}\p{N}])or(?![\p{L}\p{N}])|(?<!\d),|,(?!\d)|(?<=(?<!\d)\d{4}),(?=\d{4}(?!\d))/iu
+
+function splitPackages(cell: string): string[] {
+  // Nearly all cells; and no name is that long.
+  if (!/[;|,/\r\n]|or/i.test(cell) || cell.length > 500) return [cell]
+  const parts = cell.split(BETWEEN).filter((part) => part.trim() !== '')
+  return parts.flatMap((part) => {
+    const sizes = part.split('/')
+    return sizes.every((size) => chipSize(size) !== undefined) ? sizes : [part]
+  })
+}
+
+function foldPackage(name: string): string {
   return (
     chipSize(name) ??
     bareName(name)
       .toLowerCase()
-      .replace(/^d[-_](?=sod|sm[abc]|do[-_]|melf|minimelf)/, '')
       // Between digits a separator counts: SOT-23-6 is not SOT-236.
       .replace(/(?<=\d)[-_\s]+(?=\d)/g, '-')
       .replace(/[-_\s]+(?!\d)|(?<!\d)[-_\s]+/g, '')
   )
 }
 
-/** Without library, and without the apostrophe that keeps a spreadsheet from eating a leading zero. */
+/** Without library, and without the apostrophe that keeps a spreadsheet from eating a leading zero (rule 12.1). */
 function bareName(name: string) {
-  return name
-    .slice(name.lastIndexOf(':') + 1)
-    .slice(0, 200)
-    .replace(/^['’\s]+/, '')
-    .replace(/['’\s]+$/, '')
+  return trimSigns(name.slice(name.lastIndexOf(':') + 1).slice(0, 200), ` \t"'’‘“”\``)
+}
+
+const UNIT = `\\s*(?:[pnuµμmkMG]?${anyOf(scaledUnits)}|${anyOf(plainUnits)})(?![\\p{L}\\p{N}])`
+const SIZE = new RegExp(
+  `(?<![\\p{L}\\p{N}.-]|\\d,)(?:${[...metricOf.keys()].join('|')})(?![\\p{L}\\p{N}.-]|,\\d|${UNIT})`,
+  'giu'
+)
+const SIZED = new RegExp(`^(?:${anyOf(sizedPrefixes)})\\d`)
+
+/** The chip size that stands in the value or description of a part without a package (rule 12.4). */
+export function sizeInTexts(designators: string[], value: string, description: string): string | undefined {
+  if (!designators.every((name) => SIZED.test(name))) return undefined
+  return [value, description]
+    .map(sizesIn)
+    .find((sizes) => sizes.length > 0)
+    ?.reduce(sameSize)
+}
+
+function sizesIn(text: string): (string | undefined)[] {
+  return isPlaceholder(text) || isProse(text) ? [] : (text.match(SIZE) ?? []).filter((size) => size !== text)
+}
+
+function sameSize(one: string | undefined, other: string | undefined) {
+  return one === other ? one : undefined
+}
+
+/** The value without the size that was taken for its package. */
+export function dropSize(value: string, size: string) {
+  return value
+    .replace(SIZE, (found) => (found === size ? ' ' : found))
+    .replace(/\s+/g, ' ')
+    .trim()
 }

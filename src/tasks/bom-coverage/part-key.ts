@@ -1,6 +1,7 @@
 import { isPlaceholder, isProse } from './cell.ts'
-import { chipSize, foldPackage } from './package-name.ts'
+import { chipSize, packageKey } from './package-name.ts'
 import type { PartKind } from './part-kind.ts'
+import { isDestroyed } from './part-line.ts'
 import { readValue } from './value.ts'
 
 /** By what a part is found. */
@@ -13,9 +14,11 @@ export interface PartKeys {
   text?: string
 }
 
-/** Folds a manufacturer code: case and spaces do not count. Undefined when the cell names none. */
+/** Folds a manufacturer code: case and spaces do not count. Undefined when the cell names none that is whole. */
 export function codeKey(code: string): string | undefined {
-  return isPlaceholder(code) || isProse(code) ? undefined : code.replace(/\s+/g, '').toUpperCase()
+  return isPlaceholder(code) || isProse(code) || isDestroyed(code)
+    ? undefined
+    : code.replace(/\s+/g, '').toUpperCase()
 }
 
 /** The keys of a value in a package; undefined unless both are there. `kind` is what the part is known to be. */
@@ -26,8 +29,9 @@ export function partKeys(
 ): PartKeys | undefined {
   if (isPlaceholder(value) || isPlaceholder(packageName) || isProse(value)) return undefined
 
-  const size = chipSize(packageName)
-  const folded = foldPackage(packageName)
+  const folded = packageKey(packageName)
+  if (folded === undefined) return undefined
+  const size = chipSize(folded)
   const text = `${foldText(value)}|${folded}`
   const electric = readValue(value, kind, size)
   if (electric) {

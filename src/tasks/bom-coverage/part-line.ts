@@ -1,8 +1,10 @@
-import { clip, isPlaceholder } from './cell.ts'
+import { isPlaceholder } from './cell.ts'
 import { type DesignatorBudget, readDesignators } from './designators.ts'
-import { deniesFitting, hasDnpWord, marksDnp } from './dnp.ts'
+import { dropDnpWords, findDnpWord, isDnpWord, readMarker } from './dnp.ts'
 import type { Header, Role } from './header.ts'
+import { packageKey, sizeInTexts } from './package-name.ts'
 import { readQuantity } from './quantity.ts'
+import { quote, say } from './warnings.ts'
 
 /** One part line, its cells as written; `quantity` is for one board. */
 export interface PartLine {
@@ -11,15 +13,23 @@ export interface PartLine {
   quantity: number
   value: string
   package: string
+  /** The package is a chip size found in the value or description (rule 12.4). */
+  packageFromText: boolean
   manufacturerCode: string
   description: string
-  /** Marked in a DNP column (rules 9.2, 9.3). */
-  dnpMarked: boolean
-  /** Marked by a DNP word in its value (rule 9.5). */
-  dnpValue: boolean
+  /** What marks the line as not placed: a marker column, its value, or something else (rules 9.2 to 9.7). */
+  dnp: { marker: boolean; value: boolean; other: boolean }
   /** The quantity cell differs from the designators named (rule 7.4); the cell is believed. */
   quantityDiffers: boolean
   warnings: string[]
+}
+
+/** What a line is besides its own cells. */
+interface Context {
+  /** It stands under a heading that says so (rule 9.7). */
+  underDnpHeading: boolean
+  /** Its designators, if more than its own cell holds (rule 5.4 a). */
+  designatorCell?: string
 }
 
 /** Reads a row that no other rule skips. Without designators and quantity it is no part line (rule 5.7). */
@@ -27,49 +37,107 @@ export function readPartLine(
   row: number,
   cells: string[],
   header: Header,
-  budget: DesignatorBudget
+  budget: DesignatorBudget,
+  { underDnpHeading, designatorCell = cellOf('designator', cells, header) }: Context
 ): PartLine {
   const warnings: string[] = []
-  const designators = readDesignators(cellOf('designator', cells, header), budget)
   const quantityCell = cellOf('quantity', cells, header)
-  const stated = readQuantity(quantityCell)
-  const quantityDiffers = stated !== undefined && designators.length > 0 && stated !== designators.length
-  if (stated === undefined && !isPlaceholder(quantityCell)) {
-    warnings.push(`the quantity ${quote(quantityCell)} is no number: the designators were counted`)
-  }
-  if (quantityDiffers)
-    warnings.push(`the quantity is ${stated}, the designators named are ${designators.length}`)
+  const dnpQuantity = findDnpWord(quantityCell) !== undefined
+  const stated = readQuantity(dnpQuantity ? dropDnpWords(quantityCell) : quantityCell)
+  const { names, marked, allMarked, unclear } = readDesignators(designatorCell, stated, budget)
+  const placed = allMarked ? names.length : names.length - marked
+  const countsAll = stated === undefined || stated === names.length
+
+  if (/^(?:#|\/\/)/.test(designatorCell)) warnings.push(say('commentSign'))
+  for (const name of unclear.slice(0, 10)) warnings.push(say('designatorUnclear', quote(name)))
+  if (stated === undefined && !dnpQuantity && !isPlaceholder(quantityCell))
+    warnings.push(say('quantityUnclear', quote(quantityCell)))
+  const quantityDiffers = names.length > 0 && !countsAll && (placed === names.length || stated !== placed)
+  if (quantityDiffers) warnings.push(say('quantityDiffers', stated, names.length))
+  if (placed < names.length) warnings.push(say('someNotPlaced', marked, names.length))
 
   const value = cellOf('value', cells, header)
-  const deniesFit = deniesFitting(cellOf('dnpPositive', cells, header))
+  const description = cellOf('description', cells, header)
+  const packageCell = cellOf('package', cells, header)
+  const size = isPlaceholder(packageCell) ? sizeInTexts(names, value, description) : undefined
+  if (packageKey(packageCell) === undefined) warnings.push(say('severalPackages', quote(packageCell)))
+  const manufacturerCode = cellOf('mpn', cells, header)
+  for (const cell of [manufacturerCode, value]) {
+    if (isDestroyed(cell)) warnings.push(say('numberDestroyed', quote(cell)))
+  }
+
+  const elsewhere = findElsewhere(cells, header)
+  const dnp = {
+    marker: readMarkers(cells, header, warnings),
+    value: columnsOf('value', header).some((column) => findDnpWord(cells[column] ?? '') !== undefined),
+    other: dnpQuantity || allMarked || underDnpHeading || elsewhere.marks
+  }
+  if (elsewhere.word !== undefined && !dnp.marker && !dnp.value && !dnp.other)
+    warnings.push(say('dnpElsewhere', quote(elsewhere.word)))
+
   return {
     row,
-    designators,
-    quantity: stated ?? designators.length,
+    designators: names,
+    quantity: countsAll ? placed : stated,
     value,
-    package: cellOf('package', cells, header),
-    manufacturerCode: cellOf('mpn', cells, header),
-    description: cellOf('description', cells, header),
-    dnpMarked: marksDnp(cellOf('dnpNegative', cells, header)) || deniesFit,
-    dnpValue: hasDnpWord(value),
+    package: size ?? packageCell,
+    packageFromText: size !== undefined,
+    manufacturerCode,
+    description,
+    dnp,
     quantityDiffers,
     warnings
   }
 }
 
-function cellOf(role: Role, cells: string[], header: Header) {
-  const column = header.columns.get(role)
+function columnsOf(role: Role, header: Header) {
+  return header.columns.get(role) ?? []
+}
+
+/** The cell of a role: of the first of its columns that says something (rule 4.7). */
+export function cellOf(role: Role, cells: string[], header: Header) {
+  const columns = columnsOf(role, header)
+  const column = columns.find((one) => !isPlaceholder(cells[one] ?? '')) ?? columns[0]
   return (column === undefined ? undefined : cells[column]) ?? ''
+}
+
+/** Whether a marker column says that the part is not placed (rules 9.2 and 9.3). */
+function readMarkers(cells: string[], header: Header, warnings: string[]) {
+  let marked = false
+  for (const role of ['dnpNegative', 'dnpPositive'] as const) {
+    for (const column of columnsOf(role, header)) {
+      const cell = cells[column] ?? ''
+      const says = readMarker(cell, role === 'dnpPositive')
+      if (says === 'dnp') marked = true
+      if (says === 'unclear' && !header.mild.has(column))
+        warnings.push(say('markerUnclear', quote(cell), quote(header.cells[column] ?? '')))
+    }
+  }
+  return marked
+}
+
+/** DNP words in all the other columns: alone in a cell they mark the line, as a part of it they do not (9.5, 9.8). */
+function findElsewhere(cells: string[], header: Header) {
+  let marks = false
+  let word: string | undefined
+  for (let column = 0; column < cells.length; column++) {
+    const cell = cells[column] ?? ''
+    if (cell === '' || header.marking.has(column)) continue
+    const found = findDnpWord(cell)
+    if (!found && !isDnpWord(cell)) continue
+    if (isDnpWord(cell)) marks = true
+    else word ??= found?.word
+  }
+  return { marks, word }
+}
+
+/** A number such as `4.52403E+11`, which was a code or an exact value before a spreadsheet opened the file. */
+export function isDestroyed(cell: string) {
+  return /^\d(?:[.,]\d+)?E\+\d+$/i.test(cell)
 }
 
 /** What is lost with a row that rule 5.7 skips, if it is more than prices and zeros. */
 export function describeLoss({ manufacturerCode, value, warnings }: PartLine): string | undefined {
   const part = [manufacturerCode, value].find((cell) => !isPlaceholder(cell))
-  if (part === undefined && warnings.length === 0) return undefined
-  const name = part === undefined ? '' : ` (${quote(part)})`
-  return `it names no designator and no quantity above 0, so it is no part line${name}`
-}
-
-function quote(cell: string) {
-  return JSON.stringify(clip(cell, 60))
+  return part === undefined ? warnings[0] : say('partLost', quote(part))
 }

@@ -1,10 +1,18 @@
-const NUMBER = /^(?:(\d{1,3}(?:,\d{3})+)(\.\d+)?|(\d+)(?:[.,](\d+))?)\s*(?:x|pcs?|pieces?|stk|off|ea)?$/i
+import { anyOf } from './cell.ts'
+import { units } from './words.ts'
+
+const UNIT = anyOf(units)
+const NUMBER = new RegExp(
+  `^(?:(\\d{1,3}(?:,\\d{3})+)(\\.\\d+)?|(\\d+)(?:[.,](\\d+))?)(?:\\s*${UNIT}\\.?)?$`,
+  'i'
+)
 
 /**
  * Reads a quantity (rule 7.1); undefined is no number. `0,500` is a half: a group of thousands does not begin with 0.
  * Numbers past 2^53 are refused, since they can no longer be counted one by one.
  */
 export function readQuantity(cell: string): number | undefined {
+  if (/^\d{1,15}$/.test(cell)) return Number(cell)
   if (cell.length > 40) return undefined
   const match = NUMBER.exec(cell)
   if (!match) return undefined

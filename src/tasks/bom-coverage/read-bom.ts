@@ -1,14 +1,9 @@
+import { readBest } from './choose-table.ts'
 import type { Decoded } from './decode.ts'
-import { designatorBudget } from './designators.ts'
-import { failure } from './failure.ts'
 import { countLines, type Figures } from './figures.ts'
-import { findTable } from './find-table.ts'
-import { repeatsHeader } from './header.ts'
-import { describeLoss, type PartLine, readPartLine } from './part-line.ts'
-import { readRecords } from './records.ts'
-import { type SkippedRows, whyNoPart } from './skipped-rows.ts'
-import { collectTables } from './tables.ts'
-import { collectWarnings, type Warning } from './warnings.ts'
+import type { PartLine } from './part-line.ts'
+import { refusal } from './refusal.ts'
+import { quote, say, type Warning } from './warnings.ts'
 
 /** A bill of materials as it was read. */
 export interface Bom {
@@ -24,74 +19,41 @@ const DELIMITER_NAMES = new Map([
   ['|', 'pipe']
 ])
 
-// Ten times the largest board there is; what is read must fit a worker's memory.
-const MOST_LINES = 100_000
-
 /**
- * Reads a bill of materials (the rules are those of `bom-rules.md`).
+ * Reads a bill of materials (the rules are those of docs/bom-coverage.md).
  * @throws BOM_UNREADABLE, BOM_TOO_LARGE
  */
-export function readBom({ text, encoding }: Decoded): Bom {
-  const { delimiter, start, header } = findTable(text)
-  const budget = designatorBudget()
-  const tables = collectTables()
-  const warnings = collectWarnings('bom', 'BOM')
-  const skippedRows: SkippedRows = { blank: 0, heading: 0, metadata: 0, totals: 0, comment: 0, empty: 0 }
-  let tableLine = header.line
-  let partLines = 0
+export function readBom({ text, encoding, warning }: Decoded): Bom {
+  const table = readBest(text)
+  if (!table || table.reading.lines.length === 0) throw refusal(text, table)
 
-  const endTable = () => {
-    const replaced = tables.end()
-    if (replaced > 0) {
-      const what = `the table under it names every designator again and replaces the ${replaced} part lines before`
-      warnings.add(tableLine, what)
-    }
+  const { delimiter, header, reading } = table
+  warnOfRepeats(reading.lines)
+  return {
+    figures: {
+      encoding,
+      delimiter: DELIMITER_NAMES.get(delimiter) ?? delimiter,
+      headerLine: header.line,
+      columns: header.texts,
+      ...countLines(reading.lines, reading.hasMarkers),
+      distinctDesignators: reading.distinctDesignators,
+      tables: reading.tables,
+      skippedRows: reading.skippedRows
+    },
+    lines: reading.lines,
+    warnings: [
+      ...(warning === undefined ? [] : [{ source: 'bom' as const, message: warning }]),
+      ...reading.warnings.list()
+    ]
   }
+}
 
-  for (const { line, cells, unclosed } of readRecords(text, delimiter, start)) {
-    if (unclosed) warnings.add(line, 'a quoted cell is never closed, so it was read to the end of the file')
-    if (line <= header.line) continue
-
-    const row = cells.length > header.cells.length ? cells.slice(0, header.cells.length) : cells
-    const reason = whyNoPart(row, header.headings.length)
-    if (reason !== 'blank' && repeatsHeader(row, header)) {
-      endTable()
-      tables.next()
-      tableLine = line
-      continue
-    }
-    if (reason) {
-      skippedRows[reason]++
-      continue
-    }
-
-    const part = readPartLine(line, row, header, budget)
-    if (cells.findLastIndex((cell) => cell !== '') >= row.length) {
-      part.warnings.push('the row has cells past the last column of the header; they were ignored')
-    }
-    if (part.designators.length > 0 || part.quantity > 0) {
-      tables.add(part)
-      if (++partLines > MOST_LINES)
-        throw failure('BOM_TOO_LARGE', `The BOM has more than ${MOST_LINES} part lines`)
-      continue
-    }
-    skippedRows.empty++
-    const loss = describeLoss(part)
-    if (loss) warnings.add(line, loss)
+/** A designator on two lines is an alternate part, or an error (rule 6.6). */
+function warnOfRepeats(lines: PartLine[]) {
+  const seen = new Set<string>()
+  for (const { designators, warnings } of lines) {
+    const repeated = designators.filter((name) => seen.has(name))
+    if (repeated.length > 0) warnings.push(say('designatorRepeated', quote(repeated.slice(0, 10).join(', '))))
+    for (const name of designators) seen.add(name)
   }
-  endTable()
-
-  const lines = tables.lines()
-  if (lines.length === 0) warnings.add(header.line, 'no part line follows this header row')
-  const figures: Figures = {
-    encoding,
-    delimiter: DELIMITER_NAMES.get(delimiter) ?? delimiter,
-    headerLine: header.line,
-    columns: header.texts,
-    ...countLines(lines, header.columns.has('dnpNegative') || header.columns.has('dnpPositive')),
-    distinctDesignators: tables.designators(),
-    tables: tables.count(),
-    skippedRows
-  }
-  return { figures, lines, warnings: warnings.list() }
 }

@@ -1,8 +1,8 @@
-import { clip, isPlaceholder } from './cell.ts'
+import { isPlaceholder } from './cell.ts'
 import { failure } from './failure.ts'
 import { readQuantity } from './quantity.ts'
 import { readRecords } from './records.ts'
-import { collectWarnings } from './warnings.ts'
+import { collectWarnings, quote, say } from './warnings.ts'
 
 /** One row of the stock list: one location of one part (section 11). */
 export interface StockRow {
@@ -35,7 +35,7 @@ function* stockRows(
   warnings: StockList['warnings']
 ): Generator<StockRow, void> {
   for (const { line, cells, unclosed } of readRecords(text, ',')) {
-    if (unclosed) warnings.add(line, 'a quoted cell is never closed, so it was read to the end of the file')
+    if (unclosed) warnings.add(line, say('unclosedQuote'))
     if (line <= columns.line || cells.every((cell) => cell === '')) continue
 
     const quantityCell = cells[columns.quantity] ?? ''
@@ -51,14 +51,13 @@ function* stockRows(
 
     // A comma too many moves the cells behind it: what then stands under quantity may be a size or a price.
     if (cells.length > columns.width && cells.findLastIndex((cell) => cell !== '') >= columns.width) {
-      warnings.add(line, `it has ${cells.length} cells, the header ${columns.width}, so it was left out`)
+      warnings.add(line, say('stockRowWide', cells.length, columns.width))
     } else if (cells.length <= columns.quantity) {
-      warnings.add(line, `it has ${cells.length} cells and ends before the quantity, so it was left out`)
+      warnings.add(line, say('stockRowShort', cells.length))
     } else if (quantity === undefined) {
-      const quoted = JSON.stringify(clip(quantityCell, 60))
-      warnings.add(line, `the quantity ${quoted} is not a number of 0 or more, so the row was left out`)
+      warnings.add(line, say('stockQuantity', quote(quantityCell)))
     } else if (isPlaceholder(row.code) && isPlaceholder(row.value)) {
-      warnings.add(line, 'it has no manufacturer code and no value, so no BOM line can use it')
+      warnings.add(line, say('stockRowNameless'))
     } else {
       yield row
     }

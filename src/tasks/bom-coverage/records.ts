@@ -11,6 +11,7 @@ export interface CsvRecord {
 const QUOTE = 0x22
 const LF = 0x0a
 const CR = 0x0d
+const EQUALS = 0x3d
 
 /**
  * Splits text into records of trimmed cells (section 2), one at a time and in one pass.
@@ -79,8 +80,43 @@ function countLineEnds(cell: string) {
 }
 
 // Most cells have nothing to trim, and looking is cheaper than calling.
-function trim(cell: string) {
+function trim(cell: string): string {
   const first = cell.charCodeAt(0)
   const last = cell.charCodeAt(cell.length - 1)
-  return first > 0x20 && first < 0x7f && last > 0x20 && last < 0x7f ? cell : cell.trim()
+  const trimmed = first > 0x20 && first < 0x7f && last > 0x20 && last < 0x7f ? cell : cell.trim()
+  // A spreadsheet's way to keep the zero of `="0603"` (rule 2.5).
+  return trimmed.charCodeAt(0) === EQUALS ? (/^="([^"]*)"$/.exec(trimmed)?.[1] ?? trimmed).trim() : trimmed
+}
+
+/** Records one by one, of which the next few can be seen before. */
+export interface Records {
+  next(): CsvRecord | undefined
+  /** The records that follow, as many as asked for or there are. */
+  peek(count: number): CsvRecord[]
+}
+
+export function lookAhead(records: Generator<CsvRecord, void>): Records {
+  let waiting: CsvRecord[] = []
+  let at = 0
+  const read = () => records.next().value ?? undefined
+
+  return {
+    next() {
+      if (at === waiting.length) return read()
+      const record = waiting[at++]
+      if (at > 1000) {
+        waiting = waiting.slice(at)
+        at = 0
+      }
+      return record
+    },
+    peek(count) {
+      while (waiting.length - at < count) {
+        const record = read()
+        if (!record) break
+        waiting.push(record)
+      }
+      return waiting.slice(at, at + count)
+    }
+  }
 }

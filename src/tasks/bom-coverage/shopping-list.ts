@@ -1,6 +1,6 @@
 import { clip, isPlaceholder } from './cell.ts'
 import type { LineCoverage } from './coverage.ts'
-import { foldPackage } from './package-name.ts'
+import { packageKey } from './package-name.ts'
 import { round } from './quantity.ts'
 
 /** One part to buy, for all lines that lack it. */
@@ -40,6 +40,6 @@ function keyOf(line: LineCoverage['line'], { code, part, ratings }: LineCoverage
   if (code !== undefined) return `code ${code}`
   if (part !== undefined) return `part ${part} ${ratings.join(' ')}`
   // Without value or package only equal texts are the same part; a line that says nothing is a part of its own.
-  const text = JSON.stringify([line.value, foldPackage(line.package), line.description])
+  const text = JSON.stringify([line.value, packageKey(line.package), line.description])
   return isPlaceholder(line.value) && isPlaceholder(line.description) ? `row ${line.row}` : `text ${text}`
 }

@@ -30,9 +30,7 @@ export function collectTables() {
       table = []
       return replaced
     },
-    next() {
-      count++
-    },
+    next: () => ++count,
     lines: () => lines,
     /** How many different designators these lines name. */
     designators: () => named.size,

@@ -100,6 +100,24 @@ t.test('a rating that the stock does not state is named', async (t) => {
   t.match(await meet('C1,100nF/50V,0603,', ',100nF,0603,9,1-1'), { warnings: [/does not say 50v/] })
 })
 
+t.test('two packages in a cell draw no stock by value, but the manufacturer code still does', async (t) => {
+  const cell = '"R_0402_1005Metric;R_0603_1608Metric"'
+  t.match(await meet(`R1,10k,${cell},`, ',10k,0402,9,1-1'), { status: 'missing' })
+  t.match(await meet(`R1,10k,${cell},A-1`, 'A-1,10k,0402,9,1-1'), { status: 'enough' })
+})
+
+t.test('a size in the value stands for the package, and not in the way of the value', async (t) => {
+  t.match(await meet('R1,10K 1% 0603,,', ',10K 1%,0603,9,1-1'), { status: 'enough', package: '0603' })
+  t.match(await meet('D1,red 0805,,', ',RED,LED_0805_2012Metric,9,1-1'), {
+    status: 'enough',
+    package: '0805'
+  })
+})
+
+t.test('a code that a spreadsheet destroyed finds nothing', async (t) => {
+  t.match(await meet('U1,X,SO8,4.52403E+11', '4.52403E+11,Y,SO8,9,1-1'), { status: 'missing' })
+})
+
 t.test('a line that names too little to be matched says so', async (t) => {
   t.match(await meet('R1,10k,,', ',10k,0603,9,1-1'), { warnings: [/no package/] })
 })
@@ -165,7 +183,7 @@ t.test('no stock is promised twice, whatever the BOM', async () => {
   const bomLine = fc.tuple(value, code, fc.integer({ min: 0, max: 20 }))
   const stockRow = fc.tuple(value, code, fc.integer({ min: 0, max: 20 }))
   await fc.assert(
-    fc.asyncProperty(fc.array(bomLine), fc.array(stockRow), async (bomLines, stockRows) => {
+    fc.asyncProperty(fc.array(bomLine, { minLength: 1 }), fc.array(stockRow), async (bomLines, stockRows) => {
       const { lines, totals, shoppingList } = await runTask({
         bom: [
           'Ref,Qty,Value,Package,MPN',

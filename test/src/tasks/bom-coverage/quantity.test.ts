@@ -16,7 +16,14 @@ t.test('quantities may have decimals, thousands and a word behind', async (t) =>
     '1 Piece': 1,
     '3 Stk': 3,
     '4off': 4,
-    '5 EA': 5
+    '5 EA': 5,
+    '2 Pcs.': 2,
+    '3 Stück': 3,
+    '3 Stk.': 3,
+    '7 шт.': 7,
+    '6个': 6,
+    '2 each': 2,
+    '1 szt': 1
   }
   for (const [cell, quantity] of Object.entries(quantities)) t.equal(readQuantity(cell), quantity, cell)
 })

@@ -30,6 +30,7 @@ t.test('KiCad grouped: blanks after the commas, designators split at blanks, a D
     populatedQuantity: 3,
     dnpLines: 1,
     dnpValueLines: 0,
+    dnpOtherLines: 0,
     quantityWarnings: [],
     distinctDesignators: 4,
     tables: 1,
@@ -157,8 +158,9 @@ t.test('a quantity that is no number is warned of, and the designators are count
 })
 
 t.test('cells past the header are ignored, and warned of if they say something', async (t) => {
-  const { lines } = read('Ref,Qty,Value\nR1,1,1k,,\nR2,1,RES, 1k')
-  t.match(lines, [{ warnings: [] }, { value: 'RES', warnings: [/past the last column/] }])
+  const { lines, warnings } = read('Ref,Qty,Value\nR1,1,1k,,\nR2,1,RES, 1k')
+  t.match(lines, [{ warnings: [] }, { value: 'RES', warnings: [] }])
+  t.match(warnings, [{ row: 3, message: /past the last column/ }])
 })
 
 t.test('a row that is no part line but names a part is warned of', async (t) => {
@@ -174,6 +176,78 @@ t.test('a quote that is never closed is warned of', async (t) => {
   t.match(warnings, [{ row: 2, message: /never closed/ }])
 })
 
-t.test('a header without part lines is warned of', async (t) => {
-  t.match(read('Ref,Qty').warnings, [{ row: 1, message: /no part line/ }])
+t.test('Eagle part list: the designators are under Part, one a row', async (t) => {
+  const { figures, lines } = read('Part,Value,Device,Package\nC1,100n,C-EU,C0603\nIC1,TL072,TL072D,SO08\n')
+  t.match(figures, { columns: { designator: 'Part', value: 'Value', package: 'Package' }, partLines: 2 })
+  t.match(lines[1], { designators: ['IC1'], value: 'TL072' })
+})
+
+t.test('Eagle with its commas replaced by slashes', async (t) => {
+  const { figures, lines } = read(
+    'Qty, Value, Package, Parts\n3, 1k, R0603, R1 /  R2 /  R3\n2, , LED, PWR /  USB\n'
+  )
+  t.match(figures, { totalQuantity: 5, distinctDesignators: 5, quantityWarnings: [] })
+  t.match(lines[1], { designators: ['PWR', 'USB'], warnings: [] })
+})
+
+t.test('OrCAD: Part is the value, and long lists go on in rows of their own', async (t) => {
+  const { figures, lines } = read(
+    'Item\tQuantity\tReference\tPart\n1\t5\tC1,C2,\t100n\n\t\tC3,C4,\t\n\t\tC5\t\n2\t1\tU1\tLM358\n'
+  )
+  t.match(figures, { partLines: 2, totalQuantity: 6, distinctDesignators: 6, skippedRows: none })
+  t.match(lines[0], { designators: ['C1', 'C2', 'C3', 'C4', 'C5'], value: '100n', warnings: [] })
+})
+
+t.test('DipTrace: RefDes and Pattern, no quantity, a running number', async (t) => {
+  const { figures } = read('#,RefDes,Pattern\n1,C1,CAP_0402_N\n2,C2,CAP_0402_N\n')
+  t.match(figures, { columns: { designator: 'RefDes', package: 'Pattern' }, totalQuantity: 2 })
+})
+
+t.test('a pipe table drawn with dashes, its designators under a number sign', async (t) => {
+  const { figures } = read(
+    ' # | package  | parts  |\n---+----------+--------+\nU1 |          |MAX232  |\nR1 |1608(0603)|1k  |\n'
+  )
+  t.match(figures, { delimiter: 'pipe', columns: { designator: '#', value: 'parts' }, partLines: 2 })
+  t.match(figures.skippedRows, { heading: 1 })
+})
+
+t.test('Chinese and Japanese spreadsheets, in their own encodings', async (t) => {
+  // 位号,数量,值,封装 / R1、R2,2,10k,0603
+  const chinese = Buffer.from('cebbbac52ccafdc1bf2cd6b52cb7e2d7b00a5231a1a252322c322c31306b2c30363033', 'hex')
+  t.match(read(chinese), {
+    figures: { encoding: 'gb18030' },
+    lines: [{ designators: ['R1', 'R2'] }],
+    warnings: []
+  })
+  // Reference,数量 / R1,3 / 未実装 in a column without a header
+  const japanese = Buffer.from('5265666572656e63652c909497ca0a52312c332c96a28ec091950a', 'hex')
+  t.match(read(japanese), { figures: { encoding: 'shift_jis', dnpOtherLines: 1, populatedQuantity: 0 } })
+})
+
+t.test('Russian and French spreadsheets', async (t) => {
+  const russian = Buffer.from(
+    '\xcf\xee\xe7. \xee\xe1\xee\xe7\xed\xe0\xf7\xe5\xed\xe8\xe5;\xca\xee\xeb-\xe2\xee\nDD1;1\n',
+    'latin1'
+  )
+  t.match(read(russian).figures, { encoding: 'windows-1251', columns: { designator: 'Поз. обозначение' } })
+  const french = Buffer.from('Rep\xe8re;Qt\xe9;Valeur\n"C1; C2";2;4,7\xb5\n', 'latin1')
+  t.match(read(french), {
+    figures: { encoding: 'windows-1252', totalQuantity: 2 },
+    lines: [{ value: '4,7µ' }]
+  })
+})
+
+t.test('an encoding that was guessed is said so for the whole file', async (t) => {
+  // The note is 电阻 in GB18030.
+  const { warnings } = read(
+    Buffer.concat([Buffer.from('Ref,Qty,Note\nR1,1,'), Buffer.from('b5e7d7e8', 'hex')])
+  )
+  t.same(Object.keys(warnings[0] ?? {}), ['source', 'message'])
+  t.match(warnings, [{ source: 'bom', message: /guess: gb18030/ }])
+})
+
+t.test('a designator on two lines counts once, and warns on the later line', async (t) => {
+  const { figures, lines } = read('Ref,Qty,Value\nR1-R3,3,1k\n"R3, R9",2,2k\nR9,1,3k')
+  t.match(figures, { distinctDesignators: 4, totalQuantity: 6 })
+  t.match(lines, [{ warnings: [] }, { warnings: [/earlier line too: "R3"/] }, { warnings: [/R9/] }])
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { readRecords } from '../../../../src/tasks/bom-coverage/records.ts'
+import { lookAhead, readRecords } from '../../../../src/tasks/bom-coverage/records.ts'
 
 const read = (text: string, delimiter = ',') => [...readRecords(text, delimiter)]
 const cellsOf = (text: string, delimiter = ',') => read(text, delimiter).map(({ cells }) => cells)
@@ -44,6 +44,27 @@ t.test('a quoted cell that is never closed runs to the end of the file', async (
 t.test('cells are trimmed, quoted or not, and a last delimiter makes a last empty cell', async (t) => {
   t.same(cellsOf(' a ,"\tb ",\u00a0c,'), [['a', 'b', 'c', '']])
   t.same(cellsOf('a\t b \t', '\t'), [['a', 'b', '']])
+})
+
+t.test('what a spreadsheet wraps to keep its zeros is unwrapped', async (t) => {
+  t.same(cellsOf('="0603",x,"=""01005"""'), [['0603', 'x', '01005']])
+  t.same(cellsOf('="a"&"b",=1+2,="x'), [['="a"&"b"', '=1+2', '="x']])
+})
+
+t.test('records to come can be seen before, and come all the same', async (t) => {
+  const records = lookAhead(readRecords('1\n2\n3\n4', ','))
+  t.same(
+    records.peek(2).map(({ line }) => line),
+    [1, 2]
+  )
+  t.equal(records.next()?.line, 1)
+  t.same(
+    records.peek(9).map(({ line }) => line),
+    [2, 3, 4]
+  )
+  t.same([records.next()?.line, records.next()?.line, records.next()?.line], [2, 3, 4])
+  t.equal(records.next(), undefined)
+  t.same(records.peek(1), [])
 })
 
 t.test('no cell is lost on a round trip, whatever is in it', async () => {
