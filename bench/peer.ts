@@ -13,7 +13,7 @@ export function selfMeasured(
     name,
     ...(bars && { bars }),
     async setUp() {
-      const redis = program === 'bullmq' ? await startRedis() : undefined
+      const redis = program.startsWith('bullmq') ? await startRedis() : undefined
       const env = { PATH: process.env.PATH ?? '', REDIS_PORT: String(redis?.port) }
       const child = fork(fileURLToPath(new URL(`peers/${program}.mjs`, import.meta.url)), {
         env,

@@ -18,6 +18,8 @@ export interface Program {
   cpuSeconds(): number
   /** Memory that the process holds now, in MiB. */
   memoryMiB(): number
+  /** The processes that it started. */
+  children(): number[]
   /** A folder that is removed with the process; on the disk that the repository is on, because /tmp may be memory. */
   readonly dir: string
   /** Milliseconds from SIGTERM to the exit. */
@@ -78,6 +80,7 @@ async function start(script: string, envFor: (dir: string) => Record<string, str
     dir,
     cpuSeconds: () => cpuSeconds(child.pid ?? 0),
     memoryMiB: () => memoryMiB(child.pid ?? 0),
+    children: () => childrenOf(child.pid ?? 0),
     async stop() {
       const stoppedAt = performance.now()
       child.kill('SIGTERM')
@@ -113,6 +116,11 @@ function cpuSeconds(pid: number): number {
   return (utime + stime) / ticksPerSecond
 }
 
-function memoryMiB(pid: number): number {
+export function memoryMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+}
+
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return children.split(' ').filter(Boolean).map(Number)
 }

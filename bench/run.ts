@@ -16,7 +16,7 @@ import { pickupRows } from './rows/pickup.ts'
 import { busyProbes, idleProbes } from './rows/probes.ts'
 import { scaleRows } from './rows/scale.ts'
 import { startStop } from './rows/start-stop.ts'
-import { killRow, threadsRows } from './rows/threads.ts'
+import { childMemoryRow, killRow, workerRows } from './rows/workers.ts'
 import { formatTable } from './table.ts'
 
 const { values } = parseArgs({
@@ -31,7 +31,7 @@ const { quick, only, baseline } = values
 const rows: Row[] = [
   accept,
   lifeRow,
-  ...threadsRows,
+  ...workerRows,
   ...pickupRows,
   fanOutRow,
   manyTasksRow,
@@ -40,6 +40,7 @@ const rows: Row[] = [
   startStop,
   leaveRow,
   killRow,
+  childMemoryRow,
   bomCoverageRow,
   ...distributedRows,
   ...(quick ? [] : [noOp, idleProbes, busyProbes]),

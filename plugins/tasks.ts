@@ -25,7 +25,6 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   const tasks = new TaskService({
     engine,
     runner: new Runner({
-      maxThreads: config.MAX_WORKERS,
       memoryLimitMiB: config.WORKER_MEMORY_LIMIT,
       cancelGraceMs: config.CANCEL_GRACE * 1000,
       log

@@ -96,7 +96,7 @@ export const Settings = Type.Object({
     minimum: 16,
     maximum: 1_048_576,
     unit: 'MiB',
-    description: 'MiB of heap per worker thread.'
+    description: 'MiB of heap per worker process or thread.'
   }),
   TASKS_DIR: Type.Optional(
     Type.String({ description: 'Folder of additional task types (`*.js`, `*.mjs`).' })

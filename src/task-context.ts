@@ -3,12 +3,12 @@ import type { LogLevel } from './log.ts'
 import type { CancelReason, ErrorInfo } from './task.ts'
 import { maxResultBytes, type TaskContext, type TaskLog } from './task-type.ts'
 
-/** What a running task tells the service, in this order, whether it runs inline or in a thread. */
+/** What a running task tells the service, in this order, whether it runs inline or in a worker. */
 export type Report =
   | { kind: 'progress'; value: number; text: string }
   | { kind: 'log'; level: LogLevel; fields: object; message: string | undefined }
 
-/** What a run needs to know; plain data, so that it can cross to a thread. */
+/** What a run needs to know; plain data, so that it can cross to a worker. */
 export interface Job {
   taskId: string
   attempt: number
@@ -61,7 +61,7 @@ export async function runJob(
     return { result: toJson(result, maxResultBytes, 'RESULT') }
   } catch (error) {
     const stack = stackOf(error)
-    return { error: describe(error), ...(stack !== undefined && { stack }) }
+    return { error: describeError(error), ...(stack !== undefined && { stack }) }
   } finally {
     progress.flush()
   }
@@ -88,7 +88,7 @@ function toJson(value: unknown, maxBytes: number, what: 'RESULT' | 'CHECKPOINT')
   } catch (error) {
     throw codedError(
       `TASK_${what}_INVALID`,
-      `The ${what.toLowerCase()} is not JSON: ${describe(error).message}`
+      `The ${what.toLowerCase()} is not JSON: ${describeError(error).message}`
     )
   }
   const bytes = Buffer.byteLength(json)
@@ -101,7 +101,8 @@ function toJson(value: unknown, maxBytes: number, what: 'RESULT' | 'CHECKPOINT')
   return json
 }
 
-function describe(error: unknown): ErrorInfo {
+/** Whatever was thrown, as a code and a message. */
+export function describeError(error: unknown): ErrorInfo {
   try {
     // Anything can be thrown; what looks like an error is read as one.
     const { code, message } =

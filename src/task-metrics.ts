@@ -98,7 +98,7 @@ export class TaskMetrics {
     })
     this.forceTerminated = new Counter({
       name: 'task_force_terminated_total',
-      help: 'Tasks whose thread was terminated because they did not stop',
+      help: 'Tasks whose worker was killed because they did not stop',
       labelNames: ['type'],
       registers
     })

@@ -227,7 +227,7 @@ export class TaskService implements DrainParticipant {
       .catch((err) => this.#log.error({ err }, 'the shutdown is not recorded'))
   }
 
-  /** Stops accepting, waits, cancels what is over time, ends threads, timers and the store. Idempotent. */
+  /** Stops accepting, waits, cancels what is over time, ends workers, timers and the store. Idempotent. */
   shutdown(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -294,7 +294,7 @@ export class TaskService implements DrainParticipant {
   /** The one place where an operator finds an attempt's error whole; its clients see code and message. */
   #logFailure({ taskId, type, attempt }: Claim, { code, message }: ErrorInfo, stack = message): void {
     this.#metrics.attemptsFailed.inc({ type: this.#label(type) })
-    // An error again, as the log serialises it, but with the stack of the one that was thrown, maybe in a thread.
+    // An error again, as the log serialises it, but with the stack of the one that was thrown, maybe in a worker.
     const err = Object.assign(new Error(message), { code, stack })
     this.#log.warn({ taskId, type, attempt, err }, 'attempt failed')
   }
@@ -312,7 +312,7 @@ export class TaskService implements DrainParticipant {
     const fields = { taskId, type: type.type, attempt }
     if (how === 'terminated') {
       this.#metrics.forceTerminated.inc({ type: type.type })
-      this.#log.warn(fields, 'task did not stop, its thread was terminated')
+      this.#log.warn(fields, 'task did not stop, its worker was killed')
     } else {
       this.#metrics.abandoned.inc({ type: type.type })
       this.#log.warn(fields, 'inline task did not stop and was abandoned; what it still does has no effect')

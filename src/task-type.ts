@@ -1,7 +1,8 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { Log, LogLevel } from './log.ts'
+import type { Isolation } from './task.ts'
 
-/** Logs with the task's id and type added; from a thread, the line crosses to the service's own log. */
+/** Logs with the task's id and type added; from a worker, the line crosses to the service's own log. */
 export type TaskLog = Pick<Log, LogLevel>
 
 /** The largest result, as JSON in UTF-8. */
@@ -30,8 +31,11 @@ export interface TaskType<Input = unknown, State = unknown> {
   description: string
   /** JSON Schema of the input; defaults are filled in, types are not coerced. */
   input: object
-  /** `thread` [default]: its own worker thread, can be killed. `inline`: on the event loop, for I/O. */
-  isolation?: 'thread' | 'inline'
+  /**
+   * `process` [default]: a child process, can be killed and runs out of its own memory only. `thread`: a worker thread,
+   * for code whose memory is bounded. `inline`: on the event loop, for I/O.
+   */
+  isolation?: Isolation
   /** What happens when the grace period of a shutdown is over [`cancel`]. */
   onShutdown?: 'cancel' | 'requeue'
   /** What happens when its process died [`fail`, code `TASK_INTERRUPTED`]. */

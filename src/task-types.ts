@@ -9,6 +9,7 @@ import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
 import type { Log } from './log.ts'
 import { within } from './shutdown.ts'
+import { type Isolation, isolations } from './task.ts'
 import type { TaskType } from './task-type.ts'
 import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
 import { checkAddress } from './tasks/link-check/address.ts'
@@ -20,7 +21,7 @@ export interface LoadedTaskType {
   type: string
   description: string
   inputSchema: object
-  isolation: 'thread' | 'inline'
+  isolation: Isolation
   onShutdown: 'cancel' | 'requeue'
   onLost: 'fail' | 'requeue'
   timeoutMs: number
@@ -46,7 +47,7 @@ const Shape = Type.Object(
     type: Type.String({ pattern: '^[a-z0-9]+([-_.][a-z0-9]+)*$', maxLength: 100 }),
     description: Type.String(),
     input: Type.Object({}),
-    isolation: Type.Optional(Type.Unsafe({ type: 'string', enum: ['thread', 'inline'] })),
+    isolation: Type.Optional(Type.Unsafe({ type: 'string', enum: isolations })),
     onShutdown: Type.Optional(Type.Unsafe({ type: 'string', enum: ['cancel', 'requeue'] })),
     onLost: Type.Optional(Type.Unsafe({ type: 'string', enum: ['fail', 'requeue'] })),
     timeoutSeconds: Type.Optional(Seconds),
@@ -160,7 +161,7 @@ export function checkTaskType(
     type: type.type,
     description: type.description,
     inputSchema: type.input,
-    isolation: type.isolation ?? 'thread',
+    isolation: type.isolation ?? 'process',
     onShutdown: type.onShutdown ?? 'cancel',
     onLost: type.onLost ?? 'fail',
     timeoutMs: type.timeoutSeconds === undefined ? defaultTimeoutMs : type.timeoutSeconds * 1000,

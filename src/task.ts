@@ -112,11 +112,14 @@ export const TaskPage = Type.Object({
 })
 export type TaskPage = Static<typeof TaskPage>
 
+export const isolations = ['process', 'thread', 'inline'] as const
+export type Isolation = (typeof isolations)[number]
+
 export const TaskTypeInfo = Type.Object({
   type: Type.String(),
   description: Type.String(),
   inputSchema: Type.Unknown({ description: 'JSON Schema.' }),
-  isolation: enumOf(['thread', 'inline'] as const, 'Its own worker thread, or the event loop.'),
+  isolation: enumOf(isolations, 'A child process, a worker thread, or the event loop.'),
   onShutdown: enumOf(['cancel', 'requeue'] as const, 'What happens when the grace period is over.'),
   timeoutSeconds: Type.Number()
 })

@@ -103,12 +103,13 @@ interface LogLine {
 export const programNode = process.env.LASTCALL_NODE || process.execPath
 
 /** The real program, not waited for. */
-export function spawnServer(t: Test, env: Env = {}) {
+export function spawnServer(t: Test, env: Env = {}, { detached = false } = {}) {
   requireBuild()
   const child = spawn(programNode, [fileURLToPath(program)], {
     cwd: fileURLToPath(root),
     env: { PATH: process.env.PATH ?? '', HOST: '127.0.0.1', PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'inherit']
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached
   })
   return watchServer(t, child)
 }

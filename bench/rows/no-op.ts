@@ -77,6 +77,7 @@ export const noOp: Row = {
   title: 'no-op task, 64 connections, 4 workers',
   contenders: [
     contender('inline', postAll('no-op-inline')),
+    contender('process', postAll('no-op-process')),
     contender('thread', postAll('no-op-thread')),
     contender('inline, each one streamed', followEach('no-op-inline'))
   ]

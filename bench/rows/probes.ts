@@ -34,8 +34,8 @@ function contender(name: string, spinning: number): Contender {
 }
 
 export const busyProbes: Row = {
-  title: '/healthz while 2 threads spin',
-  contenders: [contender('lastcall, 2 threads at 100 %', 2)],
+  title: '/healthz while 2 processes spin',
+  contenders: [contender('lastcall, 2 processes at 100 %', 2)],
   limits: { 'p99 ms': { max: 50 } }
 }
 

@@ -1,6 +1,6 @@
 export default {
   type: 'spin',
-  description: 'Keeps its thread busy until the process ends.',
+  description: 'Keeps its process busy until the process ends.',
   input: {},
   timeoutSeconds: 100_000,
   run() {

@@ -19,9 +19,9 @@
 {{- $warnings = append $warnings (printf "What a pod counts in its last seconds is not scraped: set config.SCRAPE_LINGER a little above serviceMonitor.interval (%s)." .Values.serviceMonitor.interval) }}
 {{- end }}
 {{- $memory := include "lastcall.mebibytes" (dig "limits" "memory" "" .Values.resources) | int }}
-{{- $threads := mul (int .Values.config.MAX_WORKERS) (int .Values.config.WORKER_MEMORY_LIMIT) }}
-{{- if and $memory (lt $memory (add $threads 256 | int)) }}
-{{- $warnings = append $warnings (printf "resources.limits.memory is %d MiB, but config.MAX_WORKERS times config.WORKER_MEMORY_LIMIT and 256 MiB for the rest are %d: one greedy task could take the whole pod with it." $memory (add $threads 256)) }}
+{{- $workers := mul (int .Values.config.MAX_WORKERS) (add (int .Values.config.WORKER_MEMORY_LIMIT) 64) }}
+{{- if and $memory (lt $memory (add $workers 256 | int)) }}
+{{- $warnings = append $warnings (printf "resources.limits.memory is %d MiB, but config.MAX_WORKERS times config.WORKER_MEMORY_LIMIT and 64 MiB, and 256 MiB for the rest, are %d: greedy tasks could take the whole pod with them." $memory (add $workers 256)) }}
 {{- end }}
 {{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not .Values.tokens.api) (not .Values.tokens.existingSecret) }}
 {{- $warnings = append $warnings "The API is open to everyone who reaches it: no API tokens are set." }}

@@ -973,7 +973,7 @@ t.test('the task types that can be run are listed with their policies', async (t
   )
   t.match(
     types.find(({ type }) => type === 'bom-coverage'),
-    { isolation: 'thread', timeoutSeconds: 33, inputSchema: { type: 'object', properties: { boards: {} } } }
+    { isolation: 'process', timeoutSeconds: 33, inputSchema: { type: 'object', properties: { boards: {} } } }
   )
 })
 

@@ -23,7 +23,7 @@ t.test('the built-in types are always there', async (t) => {
   t.match(types.get('bom-coverage'), {
     type: 'bom-coverage',
     description: /./,
-    isolation: 'thread',
+    isolation: 'process',
     timeoutMs: 60_000,
     inputSchema: { type: 'object' }
   })
@@ -43,7 +43,7 @@ t.test('a folder adds its types, which are plain objects with plain JSON Schema'
   const types = await loadTaskTypes(readSettings({ TASKS_DIR: dir, TASK_TIMEOUT: '60' }), quietLog)
 
   t.ok(types.has('bom-coverage'))
-  t.match(types.get('waiter'), { isolation: 'thread', module: pathToFileURL(join(dir, 'waiter.mjs')).href })
+  t.match(types.get('waiter'), { isolation: 'process', module: pathToFileURL(join(dir, 'waiter.mjs')).href })
   t.match(types.get('eager'), { isolation: 'inline' })
   t.same([...types.keys()].filter((type) => /waiter|eager|deeper/.test(type)).sort(), ['eager', 'waiter'])
 })
@@ -53,7 +53,7 @@ t.test('policies that are left out have their defaults', async (t) => {
     type: 'waiter',
     description: 'Waits.',
     inputSchema: {},
-    isolation: 'thread',
+    isolation: 'process',
     onShutdown: 'cancel',
     onLost: 'fail',
     timeoutMs: 60_000,
@@ -110,7 +110,7 @@ t.test('what does not look like a task type is refused by the name of its file',
     [{ input: 'string' }, /input/],
     [{ run: undefined }, /run/],
     [{ run: 'code' }, /run/],
-    [{ isolation: 'process' }, /isolation.*thread, inline/],
+    [{ isolation: 'fork' }, /isolation.*process, thread, inline/],
     [{ onShutdown: 'retry' }, /onShutdown.*cancel, requeue/],
     [{ onLost: 'cancel' }, /onLost.*fail, requeue/],
     [{ timeoutSeconds: -1 }, /timeoutSeconds/],

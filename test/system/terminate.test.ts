@@ -16,7 +16,7 @@ const adminToken = 'operator'
 
 const taskTypes = {
   'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once, in a thread.', input: {}, run: ({ n }) => n
+    type: 'quick', description: 'Ends at once, in a process.', input: {}, run: ({ n }) => n
   }`,
   'sleeper.mjs': `import { setTimeout as sleep } from 'node:timers/promises'
   export default {

@@ -46,7 +46,7 @@ export default defineTask({
   type: 'bom-coverage',
   description: 'Reads a bill of materials in CSV from any common exporter and says what the stock covers.',
   input: Input,
-  isolation: 'thread',
+  isolation: 'process',
   // It only computes, so doing it again is safe.
   onShutdown: 'requeue',
   onLost: 'requeue',

@@ -8,7 +8,7 @@ const ajv = new Ajv({ strict: true, useDefaults: true })
 const isInput = ajv.compile(task.input)
 
 t.test('it computes in a thread, and may be done again', async (t) => {
-  t.match(task, { type: 'bom-coverage', isolation: 'thread', onLost: 'requeue', onShutdown: 'requeue' })
+  t.match(task, { type: 'bom-coverage', isolation: 'process', onLost: 'requeue', onShutdown: 'requeue' })
 })
 
 t.test('the input is exactly one of bom and bomBase64, and boards are one unless said', async (t) => {

@@ -1,4 +1,0 @@
-export default function run({ spin }) {
-  while (spin);
-  return null
-}

@@ -1,0 +1,142 @@
+/** What runs in a worker, a child process or a thread: one task at a time, in the order of the messages. */
+import { Writable } from 'node:stream'
+import { inspect } from 'node:util'
+import { getHeapStatistics } from 'node:v8'
+import { parentPort } from 'node:worker_threads'
+import { LineSplitter } from './lines.ts'
+import type { ErrorInfo } from './task.ts'
+import {
+  type AbortCause,
+  abortReason,
+  codedError,
+  describeError,
+  type Job,
+  type Report,
+  type RunEnd,
+  runJob,
+  stackOf
+} from './task-context.ts'
+import type { TaskType } from './task-type.ts'
+
+/** `run` numbers the runs of one pool: a late message of an ended run must not be taken for one of the next. */
+export type ToWorker =
+  | { kind: 'run'; run: number; module: string; job: Job }
+  | { kind: 'abort'; run: number; cause: AbortCause }
+  | { kind: 'checkpointed'; id: number; error?: ErrorInfo }
+
+export type FromWorker =
+  | { kind: 'ready'; heapLimitMiB: number }
+  | (Report & { run: number })
+  | { kind: 'checkpoint'; run: number; id: number; state: string }
+  | { kind: 'end'; run: number; end: RunEnd }
+  /** It ends itself now, because of an error that nobody caught. */
+  | { kind: 'crash'; message: string; stack: string | undefined }
+
+const maxMessages = 1000
+const windowMs = 100
+
+// Asked again, the loader takes longer than many a task.
+const loaded = new Map<string, TaskType>()
+const saving = new Map<number, { resolve: () => void; reject: (error: Error) => void }>()
+let saves = 0
+/** What it runs, or ran last. */
+let current = { run: 0, abort: new AbortController() }
+
+const post = (message: FromWorker) => (parentPort ? parentPort.postMessage(message) : process.send?.(message))
+
+const window = { startedAt: 0, messages: 0 }
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+/** Sends at most 10,000 messages a second. A task that says more is held up, not the service that has to listen. */
+function send(message: FromWorker): void {
+  const elapsedMs = performance.now() - window.startedAt
+  if (elapsedMs >= windowMs) Object.assign(window, { startedAt: performance.now(), messages: 0 })
+  else if (++window.messages > maxMessages) Atomics.wait(sleeper, 0, 0, windowMs - elapsedMs)
+  post(message)
+}
+
+function sendReport(run: number, report: Report): void {
+  try {
+    send({ ...report, run })
+  } catch (error) {
+    // Functions and the like cannot cross; what can be said of them is better than nothing.
+    if (report.kind !== 'log') throw error
+    send({ ...report, fields: { fields: inspect(report.fields) }, run })
+  }
+}
+
+async function load(module: string): Promise<TaskType> {
+  const type: TaskType = (await import(module)).default
+  loaded.set(module, type)
+  return type
+}
+
+async function start(run: number, module: string, job: Job): Promise<void> {
+  const abort = new AbortController()
+  current = { run, abort }
+  const saveCheckpoint = (state: string) =>
+    new Promise<void>((resolve, reject) => {
+      const id = ++saves
+      saving.set(id, { resolve, reject })
+      send({ kind: 'checkpoint', run, id, state })
+    })
+  const end = await runJob(
+    async (input, ctx) => (loaded.get(module) ?? (await load(module))).run(input, ctx),
+    job,
+    { abort, report: (report) => sendReport(run, report), saveCheckpoint }
+  )
+  for (const flush of flushOutput) flush()
+  post({ kind: 'end', run, end })
+}
+
+function receive(message: ToWorker): void {
+  if (message.kind === 'run') void start(message.run, message.module, message.job)
+  else if (message.kind === 'abort') {
+    if (current.run === message.run) current.abort.abort(abortReason(message.cause))
+  } else {
+    const save = saving.get(message.id)
+    saving.delete(message.id)
+    if (message.error === undefined) save?.resolve()
+    else save?.reject(codedError(message.error.code, message.error.message))
+  }
+}
+
+/** Stands in for process.stdout or process.stderr: each line that is written goes to the service's log. Returns its flush. */
+function logLines(stream: 'stdout' | 'stderr') {
+  const splitter = new LineSplitter()
+  const log = (lines: string[]) => {
+    for (const message of lines)
+      sendReport(current.run, { kind: 'log', level: 'info', fields: { stream }, message })
+  }
+  const write = (chunk: string | Buffer, _encoding: BufferEncoding, done: () => void) => {
+    log(splitter.push(chunk))
+    done()
+  }
+  let writable: Writable | undefined
+  Object.defineProperty(process, stream, {
+    configurable: true,
+    get: () => {
+      writable ??= new Writable({ decodeStrings: false, write })
+      return writable
+    }
+  })
+  return () => log(splitter.flush())
+}
+const flushOutput = [logLines('stdout'), logLines('stderr')]
+
+process.on('uncaughtException', (error) => {
+  const crash: FromWorker = { kind: 'crash', message: describeError(error).message, stack: stackOf(error) }
+  if (!parentPort && process.send) return process.send(crash, () => process.exit(1))
+  post(crash)
+  process.exit(1)
+})
+
+if (parentPort) parentPort.on('message', receive)
+else {
+  // A terminal and a process manager signal the whole group. The service decides when its workers end.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) process.on(signal, () => {})
+  process.on('message', receive)
+  // Without the service there is nobody to work for; of one that is too busy to notice, see watchdog.ts.
+  process.on('disconnect', () => process.exit(1))
+}
+post({ kind: 'ready', heapLimitMiB: getHeapStatistics().heap_size_limit / 1024 ** 2 })
