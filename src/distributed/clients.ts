@@ -8,34 +8,30 @@ export type Client = Redis | Cluster
 
 const maxRetryMs = 500
 const retryStrategy = (times: number) => Math.min(times * 50, maxRetryMs)
+// A half-open connection is given up after so long without an answer: early enough to renew leases on the next one.
+const silentMs = 2_000
 
-/** Tries again for as long as the process lives, at a pace that finds a Redis that is back at once. */
+/** Connects again for as long as the process lives, at a pace that finds a Redis that is back at once. */
 const common = {
   retryStrategy,
   connectTimeout: 2_000,
   maxRetriesPerRequest: null,
+  // Who wants something while there is no connection is told at once, and decides.
+  enableOfflineQueue: false,
   // After a failover the old primary answers so: the new one is found by connecting again.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
 } satisfies Options
 
 /**
- * For commands that somebody waits for: they fail at once while there is no Redis. One that was under way when the connection
- * broke is sent again, and so may be done twice. (Without autoResendUnfulfilledCommands ioredis 6.0.0 never settles it.)
+ * For all commands that do not block. One that was under way when the connection broke is sent again, and so may be done
+ * twice. (Without autoResendUnfulfilledCommands ioredis 6.0.0 never settles it.)
  */
-export const forRequests = (url: string): Client =>
-  connect(url, {
-    enableOfflineQueue: false,
-    enableAutoPipelining: true,
-    // Half-open connections: the process has a command under way several times a second.
-    socketTimeout: 5_000
-  })
+export const forCommands = (url: string): Client =>
+  connect(url, { enableAutoPipelining: true, socketTimeout: silentMs })
 
-/** For what can wait until Redis is back. */
-export const forPatience = (url: string): Client => connect(url, {})
-
-/** For commands that block for so long at most. */
-export const forBlocking = (url: string, blockMs: number): Client =>
-  connect(url, { socketTimeout: blockMs + 2_000 })
+/** For commands that block: those are not sent again, because nobody waits for them any more. */
+export const forBlocking = (url: string, socketTimeout: number): Client =>
+  connect(url, { socketTimeout, autoResendUnfulfilledCommands: false })
 
 /**
  * `redis://host`, and with TLS `rediss://host`, is one Redis; `redis://sentinel?sentinel=name` asks a Sentinel for its
@@ -62,7 +58,8 @@ function connect(url: string, special: Options): Client {
       sentinelRetryStrategy: retryStrategy
     })
   }
-  const { enableOfflineQueue = true, enableAutoPipelining = false } = special
+  const { enableOfflineQueue } = common
+  const { enableAutoPipelining = false } = special
   return new Cluster([{ host, port: Number(port || 6379) }], {
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue,

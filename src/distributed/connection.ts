@@ -1,85 +1,74 @@
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { type Client, forBlocking, forPatience, forRequests } from './clients.ts'
+import type { Availability } from './availability.ts'
+import { BlockingConnection } from './blocking.ts'
+import { type Client, forCommands } from './clients.ts'
 import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
-const answerWithinMs = 750
+const requestMs = 750
+
 /** The connections of one process to one Redis. Whatever fails is a TaskError STORE_UNAVAILABLE that says why. */
 export class Connection {
-  readonly client: Client
-  /** For commands that can wait until Redis is back; BullMQ duplicates it for its own. */
-  readonly patient: Client
+  readonly #client: Client
   readonly #url: string
   readonly #key: string
   readonly #log: Log
-  /** Set while Redis cannot be used: why. */
-  #trouble: string | undefined
-  /** Set while Redis must not be used: why. */
-  #unfit: string | undefined
+  readonly #availability: Availability
+  readonly #readyListeners: (() => void)[] = []
   #closed = false
 
   /** `key` is the prefix of all keys. */
-  constructor(url: string, key: string, log: Log) {
+  constructor(url: string, key: string, availability: Availability, log: Log) {
     this.#url = url
     this.#key = key
     this.#log = log
-    this.client = forRequests(url)
-    this.patient = forPatience(url)
-    this.client.on('error', (error: Error) => this.#failed(error))
-    this.client.on('ready', () => void this.#examine())
-    // The client says it for both.
-    this.patient.on('error', () => {})
+    this.#availability = availability
+    this.#client = forCommands(url)
+    this.#client.on('error', (error: Error) => this.#failed(error))
+    this.#client.on('ready', () => void this.#examine())
   }
 
-  /** Resolves when Redis can be used for the first time. */
-  async ready(): Promise<void> {
-    if (this.client.status === 'ready') return
-    await new Promise<void>((resolve) => this.client.once('ready', resolve))
+  /** Called after each connect, when the server has been examined. */
+  onReady(listener: () => void): void {
+    this.#readyListeners.push(listener)
   }
 
-  /** A client for commands that block for so long at most. */
-  blocking(blockMs: number): Client {
-    return forBlocking(this.#url, blockMs)
+  /** One more, for commands that block for so long at most. */
+  blocking(blockMs: number): BlockingConnection {
+    return new BlockingConnection(this.#url, blockMs)
   }
 
-  run(script: keyof typeof scripts, ...args: (string | number)[]): Promise<unknown> {
-    return this.use((client) => this.#eval(client, scripts[script], args))
+  /** Runs a script of ours, which may be done twice if its answer is lost. */
+  run(
+    script: keyof typeof scripts,
+    args: readonly (string | number)[],
+    withinMs = requestMs
+  ): Promise<unknown> {
+    return this.use((client) => this.#eval(client, scripts[script], args), withinMs)
   }
 
   /** Does something with the client, within the time that its caller may wait. */
-  async use<T>(command: (client: Client) => Promise<T>): Promise<T> {
+  async use<T>(command: (client: Client) => Promise<T>, withinMs = requestMs): Promise<T> {
     if (this.#closed) throw new TaskError('STORE_UNAVAILABLE', 'it is not open')
-    if (this.#unfit) throw new TaskError('STORE_UNAVAILABLE', this.#unfit)
+    const { unsupported } = this.#availability
+    if (unsupported) throw new TaskError('STORE_UNAVAILABLE', unsupported)
     // The reason why there is no connection says more than that there is none.
-    if (this.client.status !== 'ready')
-      throw new TaskError('STORE_UNAVAILABLE', this.#trouble ?? 'not connected yet')
+    if (this.#client.status !== 'ready')
+      throw new TaskError('STORE_UNAVAILABLE', this.#availability.problem ?? 'the connection was lost')
     try {
-      return await inTime(command(this.client))
+      return await inTime(withinMs, command(this.#client))
     } catch (error) {
       throw new TaskError('STORE_UNAVAILABLE', this.#failed(error))
     }
   }
 
-  /** Writes something: reading may work when that does not, and only this tells that all is well again. */
-  async probe(): Promise<void> {
-    await this.use((client) => client.set(`${this.#key}:probe`, Date.now(), 'EX', 60))
-    if (this.#trouble) this.#log.info('the task store can be used again')
-    this.#trouble = undefined
-  }
-
-  /** Whether something has gone wrong since it was last known to work. */
-  get troubled(): boolean {
-    return this.#trouble !== undefined
-  }
-
   close(): void {
     this.#closed = true
-    this.client.disconnect()
-    this.patient.disconnect()
+    this.#client.disconnect()
   }
 
-  async #eval(client: Client, { text, sha }: Script, args: (string | number)[]): Promise<unknown> {
+  async #eval(client: Client, { text, sha }: Script, args: readonly (string | number)[]): Promise<unknown> {
     try {
       return await client.evalsha(sha, 1, this.#key, ...args)
     } catch (error) {
@@ -90,33 +79,28 @@ export class Connection {
   }
 
   #failed(error: unknown): string {
-    let reason = error instanceof Error ? error.message || error.name : String(error)
-    // It says only that the connection was lost; why was known before.
-    if (reason.startsWith("Stream isn't writeable")) reason = this.#trouble ?? 'the connection was lost'
-    if (this.#closed) return reason
-    if (this.#trouble !== reason) this.#log.error({ reason }, 'the task store cannot be used')
-    this.#trouble = reason
-    return reason
+    if (!this.#closed) return this.#availability.failed(error)
+    return error instanceof Error ? error.message : String(error)
   }
 
   /** Looks at what was connected to, each time: it may have been replaced. */
   async #examine(): Promise<void> {
     try {
-      const info = await this.client.info()
-      const { unfit, warnings } = judgeServer(info)
-      this.#unfit = unfit
-      if (unfit) this.#log.error({ reason: unfit }, 'the task store must not be used')
+      const info = await inTime(requestMs, this.#client.info())
+      const { unsupported, warnings } = examineServer(info)
+      this.#availability.examined(unsupported)
       for (const warning of warnings) this.#log.warn(warning)
     } catch (error) {
       this.#failed(error)
     }
+    for (const listener of this.#readyListeners) listener()
   }
 }
 
 /** Not ioredis's own time limit: that begins when a command is sent, and one may wait for another's answer before. */
-function inTime<T>(answer: Promise<T>): Promise<T> {
+export function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer in ${answerWithinMs} ms`)), answerWithinMs)
+    const timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms)
     answer.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
@@ -124,7 +108,7 @@ function inTime<T>(answer: Promise<T>): Promise<T> {
 const oldest = [6, 2] as const
 
 /** What a server's INFO says against it. */
-export function judgeServer(info: string): { unfit: string | undefined; warnings: string[] } {
+export function examineServer(info: string): { unsupported: string | undefined; warnings: string[] } {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1]
   const warnings: string[] = []
   const version = field('redis_version') ?? ''
@@ -138,6 +122,8 @@ export function judgeServer(info: string): { unfit: string | undefined; warnings
   }
   if (field('aof_enabled') === '0')
     warnings.push('Redis keeps no append-only file: tasks that were accepted do not survive its restart')
-  const unfit = tooOld ? `Redis ${version} is too old, it has to be ${oldest.join('.')} or newer` : undefined
-  return { unfit, warnings }
+  const unsupported = tooOld
+    ? `Redis ${version} is too old, it has to be ${oldest.join('.')} or newer`
+    : undefined
+  return { unsupported, warnings }
 }

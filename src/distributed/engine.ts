@@ -7,11 +7,12 @@ import { within } from '../shutdown.ts'
 import { decodeCursor, encodeCursor, sweepIntervalMs } from '../stored.ts'
 import { isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { newTaskId } from '../task-id.ts'
-import { Attempts } from './attempts.ts'
+import { Availability } from './availability.ts'
 import { Connection } from './connection.ts'
 import { EventStreams, isAfter } from './event-streams.ts'
-import { Queue } from './queue.ts'
+import { Jobs } from './jobs.ts'
 import { Records } from './records.ts'
+import { Worker } from './worker.ts'
 
 export interface DistributedOptions {
   url: string
@@ -32,11 +33,7 @@ const sweepLimit = 200
 export class DistributedEngine implements Engine {
   readonly shared = true
   readonly #options: DistributedOptions
-  /** Who this process is among all: the token of its locks, and the name of its inbox. */
-  readonly #owner = randomUUID()
-  #open:
-    | { connection: Connection; records: Records; streams: EventStreams; queue: Queue; attempts: Attempts }
-    | undefined
+  #open: ReturnType<typeof connect> | undefined
   #host: EngineHost | undefined
   #claiming = false
   #sweepTimer: NodeJS.Timeout | undefined
@@ -46,26 +43,14 @@ export class DistributedEngine implements Engine {
   }
 
   async start(host: EngineHost): Promise<void> {
-    const { url, prefix, maxRunning, retentionMs, failedRetentionMs, log } = this.#options
-    // The braces make it the hash tag of Redis Cluster.
-    const key = `{${prefix}}`
-    const connection = new Connection(url, key, log)
-    const records = new Records(connection, key)
-    const queue = new Queue(connection, key, this.#owner, log)
-    const attempts = new Attempts({ connection, records, queue, host, owner: this.#owner, maxRunning, log })
-    const streams = new EventStreams({
-      connection,
-      key,
-      owner: this.#owner,
-      onCancel: (taskId) => attempts.cancel(taskId),
-      log
-    })
+    const { retentionMs, failedRetentionMs, log } = this.#options
     this.#host = host
-    this.#open = { connection, records, streams, queue, attempts }
-    attempts.setClaiming(this.#claiming)
+    this.#open = connect(this.#options, host)
+    const { availability, worker } = this.#open
+    worker.setClaiming(this.#claiming)
     const sweepEveryMs = sweepIntervalMs(Math.min(retentionMs, failedRetentionMs))
     this.#sweepTimer = setInterval(() => void this.#sweep(), sweepEveryMs).unref()
-    if (!(await within(openWithinMs, connection.ready())))
+    if (!(await within(openWithinMs, availability.usable())))
       log.warn('the task store does not answer; not ready until it does')
   }
 
@@ -129,7 +114,7 @@ export class DistributedEngine implements Engine {
 
   setClaiming(claiming: boolean): void {
     this.#claiming = claiming
-    this.#open?.attempts.setClaiming(claiming)
+    this.#open?.worker.setClaiming(claiming)
   }
 
   async pendingCount(): Promise<number> {
@@ -137,7 +122,9 @@ export class DistributedEngine implements Engine {
   }
 
   async check(): Promise<void> {
-    await this.#opened().connection.probe()
+    const { availability, records } = this.#opened()
+    availability.require()
+    await records.probe()
   }
 
   async recordShutdown(report: ShutdownReport): Promise<void> {
@@ -150,12 +137,12 @@ export class DistributedEngine implements Engine {
 
   async stop(): Promise<void> {
     if (!this.#open) return
-    const { connection, streams, queue, attempts } = this.#open
+    const { connection, streams, jobs, worker } = this.#open
     clearInterval(this.#sweepTimer)
-    await attempts.stop()
+    await worker.stop()
     this.#open = undefined
     streams.stop()
-    await queue.close()
+    jobs.close()
     connection.close()
   }
 
@@ -183,4 +170,22 @@ export class DistributedEngine implements Engine {
       // The next one will do.
     }
   }
+}
+
+function connect({ url, prefix, maxRunning, log }: DistributedOptions, host: EngineHost) {
+  // The braces make it the hash tag of Redis Cluster.
+  const key = `{${prefix}}`
+  const owner = randomUUID()
+  const availability = new Availability(log)
+  const connection = new Connection(url, key, availability, log)
+  const jobs = new Jobs(connection, key, owner)
+  const worker = new Worker({ availability, jobs, host, maxRunning, log })
+  // What was under way when the connection broke may have been done.
+  connection.onReady(() => {
+    worker.renewLeases()
+    void jobs.prepare().catch(() => {})
+  })
+  const onCancel = (taskId: string) => worker.cancel(taskId)
+  const streams = new EventStreams({ connection, key, owner, onCancel, log })
+  return { availability, connection, records: new Records(connection, key), streams, jobs, worker }
 }

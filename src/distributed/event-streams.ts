@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import { toEvent } from '../stored.ts'
 import { type EventType, isFinalEvent, isFinished, type TaskEvent, type TaskStatus } from '../task.ts'
-import type { Client } from './clients.ts'
+import type { BlockingConnection } from './blocking.ts'
 import type { Connection } from './connection.ts'
 
 export interface EventStreamsOptions {
@@ -44,7 +44,7 @@ const lookEveryMs = 10_000
 /** The events of tasks: the log of each in its Redis stream, and what comes live over one blocking connection for all. */
 export class EventStreams {
   readonly #options: EventStreamsOptions
-  readonly #reader: Client
+  readonly #reader: BlockingConnection
   readonly #inbox: string
   readonly #feeds = new Map<string, Feed>()
   readonly #lookTimer: NodeJS.Timeout
@@ -56,8 +56,6 @@ export class EventStreams {
     this.#options = options
     this.#inbox = `${options.key}:inbox:${options.owner}`
     this.#reader = options.connection.blocking(blockMs)
-    // The connection for requests says it for all.
-    this.#reader.on('error', () => {})
     this.#lookTimer = setInterval(() => this.#look(), lookEveryMs).unref()
     void this.#read()
   }
@@ -120,7 +118,7 @@ export class EventStreams {
   stop(): void {
     this.#stopped = true
     clearInterval(this.#lookTimer)
-    this.#reader.disconnect()
+    this.#reader.close()
     this.#look()
   }
 
@@ -157,14 +155,8 @@ export class EventStreams {
       const positions = [this.#inboxPosition, ...[...this.#feeds.values()].map(({ position }) => position)]
       this.#blocked = true
       try {
-        const found = await this.#reader.xread(
-          'COUNT',
-          readLimit,
-          'BLOCK',
-          blockMs,
-          'STREAMS',
-          ...keys,
-          ...positions
+        const found = await this.#reader.run(blockMs, (client) =>
+          client.xread('COUNT', readLimit, 'BLOCK', blockMs, 'STREAMS', ...keys, ...positions)
         )
         this.#blocked = false
         for (const [stream, entries] of found ?? []) {

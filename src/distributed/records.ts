@@ -1,40 +1,10 @@
-import type { Outcome, ShutdownReport, Submission } from '../engine.ts'
-import { afterCancel, outcomeEvent } from '../outcome.ts'
+import { randomUUID } from 'node:crypto'
+import type { ShutdownReport, Submission } from '../engine.ts'
 import { type StoredAttempt, type StoredTask, toRecord, toSummary } from '../stored.ts'
 import type { TaskStatus, TaskSummary, UnparsedRecord } from '../task.ts'
 import type { Connection } from './connection.ts'
-import { queueName } from './scripts.ts'
-
-export interface Attempt {
-  taskId: string
-  type: string
-  attempt: number
-  requeues: number
-}
-
-/** An attempt that this owner has to run. */
-export interface Started extends Attempt {
-  failures: number
-  startedAt: number
-  waitedMs: number
-  /** JSON text. */
-  input: string
-  restored: string | undefined
-}
-
-/** `nextInMs` is when the next delayed task is due; 0 if there is none, or there may be more to claim now. */
-export interface Claims {
-  started: Started[]
-  /** Attempts whose owners are lost, so that somebody has to say what becomes of their tasks. */
-  lost: Attempt[]
-  nextInMs: number
-}
-
-/** What was written of an attempt; `refused` if that was over already, with what its task is now. */
-export type Settled = { claims: Claims } & (
-  | { status: Outcome['status']; startedAt: number; endedAt: number }
-  | { status: 'refused'; now: { status: string; attempt: number } }
-)
+import { asList, type Reply } from './replies.ts'
+import { queueName } from './scripts/shared.ts'
 
 export type Cancelled =
   | { was: 'unknown' }
@@ -42,13 +12,7 @@ export type Cancelled =
   | { was: 'running'; record: UnparsedRecord }
   | { was: 'pending'; record: UnparsedRecord; endedAt: number }
 
-/** What a script answers: text, numbers, null, and lists of them. */
-type Reply = string | number | null | Reply[]
-
-// Enough for some weeks of rollouts; a report that nobody takes must not stay for ever.
-const keptShutdowns = 100
-
-/** All that is kept in Redis, one method a script. Those that change something check the state and the owner in the same script. */
+/** What requests do with the tasks that are kept in Redis, one method a script. */
 export class Records {
   readonly #connection: Connection
   readonly #key: string
@@ -67,7 +31,7 @@ export class Records {
   ): Promise<'accepted' | { pending: number } | { taskId: string; fingerprint: string }> {
     const { key = '', fingerprint = '' } = idempotency ?? {}
     const args = [taskId, type, priority, input, maxPending, key, fingerprint]
-    const [answer, detail] = asList(await this.#connection.run('accept', ...args))
+    const [answer, detail] = asList(await this.#connection.run('accept', args))
     if (answer === 'full') return { pending: Number(detail) }
     return answer === 'used' ? parseUse(String(detail)) : 'accepted'
   }
@@ -77,79 +41,9 @@ export class Records {
     return use === null ? undefined : parseUse(use)
   }
 
-  async claim(owner: string, count: number): Promise<Claims> {
-    return toClaims(await this.#connection.run('claim', owner, count))
-  }
-
-  /** What this owner has claimed without having heard of it, because an answer got lost. */
-  async recall(owner: string, known: readonly string[]): Promise<Claims> {
-    return toClaims(await this.#connection.run('recall', owner, ...known))
-  }
-
-  /**
-   * Ends an attempt of this owner, and claims so many tasks in the same script. An empty owner ends the attempt of a lost
-   * one, whose job BullMQ has put back. It ended `agoMs` ago. The status that is answered is the outcome's, or that of `afterCancel`.
-   */
-  async settle(
-    { taskId, attempt }: Attempt,
-    owner: string,
-    claim: number,
-    outcome: Outcome,
-    agoMs: number
-  ): Promise<Settled> {
-    const { status: to } = outcome
-    const requeue = to === 'pending' ? [outcome.reason, Math.round(outcome.delayMs)] : ['', 0]
-    const cancelled = outcomeEvent(afterCancel(outcome))[1]
-    const rest = [Math.round(agoMs), to, ...outcomeEvent(outcome), cancelled, ...requeue]
-    const reply = await this.#connection.run('settle', taskId, attempt, owner, claim, ...rest)
-    const [status, first, second, claims] = asList(reply)
-    if (status === 'refused') {
-      return { status, now: { status: String(first), attempt: Number(second) }, claims: toClaims(claims) }
-    }
-    return {
-      status: status as Outcome['status'], // the one that was passed in, or `cancelled`
-      startedAt: Number(first),
-      endedAt: Number(second),
-      claims: toClaims(claims)
-    }
-  }
-
-  /** Whether the attempt was still this owner's. */
-  async progress(taskId: string, attempt: number, owner: string, data: string, at: number): Promise<boolean> {
-    return (await this.#connection.run('progress', taskId, attempt, owner, data, at)) === 1
-  }
-
-  /** Whether the attempt was still this owner's. */
-  async checkpoint(taskId: string, attempt: number, owner: string, state: string): Promise<boolean> {
-    return (await this.#connection.run('checkpoint', taskId, attempt, owner, state)) === 1
-  }
-
-  /** Those of an owner's attempts that have to stop, and why. */
-  async confirm(
-    owner: string,
-    attempts: readonly { taskId: string; attempt: number }[]
-  ): Promise<{ taskId: string; attempt: number; cause: 'client' | 'lost' }[]> {
-    const args = attempts.flatMap(({ taskId, attempt }) => [taskId, attempt])
-    return asList(await this.#connection.run('confirm', owner, ...args)).map((stop) => {
-      const [taskId, attempt, cause] = asList(stop)
-      return {
-        taskId: String(taskId),
-        attempt: Number(attempt),
-        cause: cause === 'client' ? 'client' : 'lost'
-      }
-    })
-  }
-
-  /** What a host has to know to judge a task whose job was put back; nothing if it does not run any more. */
-  async findLost(taskId: string): Promise<Attempt | undefined> {
-    const found = await this.#connection.run('findLost', taskId)
-    if (found === null) return undefined
-    const [type, attempt, requeues] = asList(found)
-    return { taskId, type: String(type), attempt: Number(attempt), requeues: Number(requeues) }
-  }
-
   async cancel(taskId: string): Promise<Cancelled> {
-    const [was, detail, requeued, endedAt] = asList(await this.#connection.run('cancel', taskId))
+    const reply = await this.#connection.run('cancel', [taskId, randomUUID()])
+    const [was, detail, requeued, endedAt] = asList(reply)
     if (was === 'unknown') return { was }
     if (was === 'finished') return { was, status: String(detail) }
     const record = toRecord(toStoredTask(detail), asList(requeued).map(toStoredAttempt))
@@ -159,16 +53,16 @@ export class Records {
   /** The status that the task had; it is gone if that was a final one. */
   async remove(taskId: string): Promise<TaskStatus | undefined> {
     // Only ever written by our scripts.
-    return ((await this.#connection.run('remove', taskId)) as TaskStatus | null) ?? undefined
+    return ((await this.#connection.run('remove', [taskId, randomUUID()])) as TaskStatus | null) ?? undefined
   }
 
   /** Deletes at most `limit` tasks that failed, or ended otherwise, so long ago; how many it were. */
   async sweep(which: 'failed' | 'ended', retentionMs: number, limit: number): Promise<number> {
-    return Number(await this.#connection.run('sweep', which, retentionMs, limit))
+    return Number(await this.#connection.run('sweep', [which, retentionMs, limit]))
   }
 
   async get(taskId: string): Promise<UnparsedRecord | undefined> {
-    const [found, requeued] = asList(await this.#connection.run('get', taskId))
+    const [found, requeued] = asList(await this.#connection.run('get', [taskId]))
     if (found === null) return undefined
     return toRecord(toStoredTask(found), asList(requeued).map(toStoredAttempt))
   }
@@ -179,7 +73,7 @@ export class Records {
     before: number,
     limit: number
   ): Promise<{ seq: number; record: TaskSummary }[]> {
-    return asList(await this.#connection.run('list', status, type, before, limit)).map((entry) => {
+    return asList(await this.#connection.run('list', [status, type, before, limit])).map((entry) => {
       const [seq, record] = asList(entry)
       return { seq: Number(seq), record: toSummary(toStoredTask(record)) }
     })
@@ -187,52 +81,29 @@ export class Records {
 
   async countPending(): Promise<number> {
     const queue = `${this.#key}:${queueName}`
-    const [prioritized, delayed] = await this.#connection.use((client) =>
-      Promise.all([client.zcard(`${queue}:prioritized`), client.zcard(`${queue}:delayed`)])
+    const counts = await this.#connection.use((client) =>
+      Promise.all([
+        client.zcard(`${queue}:prioritized`),
+        client.zcard(`${queue}:delayed`),
+        client.llen(`${queue}:wait`)
+      ])
     )
-    return prioritized + delayed
+    return counts.reduce((sum, count) => sum + count)
+  }
+
+  /** Writes something: reading may work when that does not. */
+  async probe(): Promise<void> {
+    await this.#connection.use((client) => client.set(`${this.#key}:probe`, Date.now(), 'EX', 60))
   }
 
   async addShutdown(report: ShutdownReport): Promise<void> {
-    const key = `${this.#key}:shutdowns`
-    await this.#connection.use((client) =>
-      Promise.all([client.rpush(key, JSON.stringify(report)), client.ltrim(key, -keptShutdowns, -1)])
-    )
+    await this.#connection.run('addShutdown', [randomUUID(), JSON.stringify(report)])
   }
 
   async takeShutdown(): Promise<ShutdownReport | undefined> {
-    const text = await this.#connection.use((client) => client.lpop(`${this.#key}:shutdowns`))
-    return text === null ? undefined : JSON.parse(text)
+    const text = await this.#connection.run('takeShutdown', [randomUUID()])
+    return text === null ? undefined : JSON.parse(String(text))
   }
-}
-
-function asList(reply: unknown): Reply[] {
-  if (!Array.isArray(reply)) throw new Error(`a script answered ${String(reply)}`)
-  return reply
-}
-
-function toClaims(reply: unknown): Claims {
-  const [taken = [], nextInMs] = asList(reply)
-  const claims: Claims = { started: [], lost: [], nextInMs: Number(nextInMs) }
-  for (const fields of asList(taken)) {
-    const [kind, taskId, type, attempt, ...rest] = asList(fields)
-    const task = { taskId: String(taskId), type: String(type), attempt: Number(attempt) }
-    if (kind === 'lost') {
-      claims.lost.push({ ...task, requeues: Number(rest[0]) })
-      continue
-    }
-    const [failures, requeues, startedAt, waitedMs, input, restored] = rest
-    claims.started.push({
-      ...task,
-      failures: Number(failures),
-      requeues: Number(requeues),
-      startedAt: Number(startedAt),
-      waitedMs: Number(waitedMs),
-      input: String(input),
-      restored: typeof restored === 'string' ? restored : undefined
-    })
-  }
-  return claims
 }
 
 function toStoredTask(reply: unknown): StoredTask {

@@ -1,20 +1,24 @@
 import t from 'tap'
-import { judgeServer } from '../../../src/distributed/connection.ts'
+import { examineServer } from '../../../src/distributed/connection.ts'
 
 const info = (version: string, more = 'maxmemory_policy:noeviction\r\naof_enabled:1') =>
   `# Server\r\nredis_version:${version}\r\n${more}\r\n`
 
 t.test('a Redis that is too old is refused', async (t) => {
   for (const version of ['5.0.14', '6.0.20']) {
-    t.match(judgeServer(info(version)), { unfit: `Redis ${version} is too old, it has to be 6.2 or newer` })
+    t.match(examineServer(info(version)), {
+      unsupported: `Redis ${version} is too old, it has to be 6.2 or newer`
+    })
   }
   for (const version of ['6.2.0', '7.0.15', '7.2.4', '8.0.1', '10.0.0']) {
-    t.strictSame(judgeServer(info(version)), { unfit: undefined, warnings: [] })
+    t.strictSame(examineServer(info(version)), { unsupported: undefined, warnings: [] })
   }
 })
 
 t.test('a Redis that may lose tasks is warned of', async (t) => {
-  const { unfit, warnings } = judgeServer(info('7.0.15', 'maxmemory_policy:volatile-lru\r\naof_enabled:0'))
-  t.equal(unfit, undefined)
+  const { unsupported, warnings } = examineServer(
+    info('7.0.15', 'maxmemory_policy:volatile-lru\r\naof_enabled:0')
+  )
+  t.equal(unsupported, undefined)
   t.match(warnings, [/volatile-lru/, /append-only/])
 })

@@ -1,0 +1,47 @@
+import type { Outcome } from '../engine.ts'
+import { afterCancel } from '../outcome.ts'
+import type { Finished } from './jobs.ts'
+import type { Slot } from './slots.ts'
+import type { Worker } from './worker.ts'
+
+/** Records the outcome of an attempt, however long Redis refuses it, and claims for the slot that it leaves. */
+export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Promise<void> {
+  const { slots, jobs } = worker
+  const { task, begun } = slot
+  if (!begun) throw new Error(`task ${task.taskId} has not begun`)
+  const endedAt = performance.now()
+  const attempt = { taskId: task.taskId, attempt: begun.attempt }
+  await worker.persist(
+    () => slots.has(slot),
+    async () => {
+      // With the slot that this task leaves.
+      const count = worker.claiming ? slots.free + 1 : 0
+      await worker.claim(count, async () => {
+        const finished = await jobs.finish(attempt, outcome, {
+          agoMs: performance.now() - endedAt,
+          report: slot.report?.acknowledged ? undefined : slot.report,
+          claim: { count, capacity: slots.capacity }
+        })
+        report(worker, slot, outcome, finished)
+        slots.delete(slot)
+        return finished
+      })
+    }
+  )
+}
+
+/** Tells the host what was recorded. */
+function report({ host, log }: Worker, slot: Slot, outcome: Outcome, finished: Finished): void {
+  const { taskId, type } = slot.task
+  const { attempt = 0, startedAt = 0 } = slot.begun ?? {}
+  const { endedAt } = finished
+  // Refused: recorded already, perhaps, by the same command, whose answer was lost.
+  const status = finished.status === 'refused' ? finished.recorded : finished.status
+  const recorded = [outcome, afterCancel(outcome)].find((one) => one.status === status)
+  if (recorded) {
+    host.settled({ taskId, type, attempt, startedAt, endedAt }, recorded)
+  } else {
+    log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
+    host.dropped(taskId, attempt)
+  }
+}
