@@ -47,6 +47,8 @@ const LIST_SIGN_BETWEEN_BLANKS = new RegExp(`(?<= )(?:[/&+／＆＋和与與及�
 const ANY_SIGN = new RegExp(`[/&+／＆＋和与與及と: ]|${RANGE_SIGN}`)
 
 const LONGEST_RANGE = 10_000
+// Thousands of designators between blanks; what is longer is no list, and its pieces might not fit the memory.
+const LONGEST_ITEM = 100_000
 // Past 15 digits, numbers are no longer exact: such an item is one literal designator.
 const LONGEST_NUMBER = 15
 
@@ -113,6 +115,7 @@ function splitItems(cell: string) {
 /** The pieces of one item, its blanks folded, by the first reading of rule 6.3 that fits. */
 function readItem(item: string, quantity: number | undefined): { pieces: Piece[]; unclear: boolean } {
   if (PLAIN.test(item)) return { pieces: [item], unclear: false }
+  if (item.length > LONGEST_ITEM) return { pieces: [item], unclear: true }
   const range = readRange(item)
   if (range) return range
 

@@ -48,7 +48,8 @@ export function readPartLine(
   const placed = allMarked ? names.length : names.length - marked
   const countsAll = stated === undefined || stated === names.length
 
-  if (/^(?:#|\/\/)/.test(designatorCell)) warnings.push(say('commentSign'))
+  if (/^(?:#|\/\/)/.test(designatorCell) && cells.find((cell) => cell !== '') === designatorCell)
+    warnings.push(say('commentSign'))
   for (const name of unclear.slice(0, 10)) warnings.push(say('designatorUnclear', quote(name)))
   if (stated === undefined && !dnpQuantity && !isPlaceholder(quantityCell))
     warnings.push(say('quantityUnclear', quote(quantityCell)))

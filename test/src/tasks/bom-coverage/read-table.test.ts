@@ -16,6 +16,7 @@ t.test('a comment is skipped, unless another cell names a part', async (t) => {
     { designators: ['R7'], warnings: [] }
   ])
   t.match(readRow('Ref,Qty,Value', '#R7,1,1k'), { designators: ['#R7'], warnings: [/begins like a comment/] })
+  t.match(readRow('Item,Qty,Ref', '1,1,#R7'), { designators: ['#R7'], warnings: [] })
 })
 
 t.test('a designator alone in its row is a part, anything else alone a heading', async (t) => {
