@@ -61,7 +61,6 @@ http {
       proxy_pass http://pods;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
-      proxy_read_timeout 3600s;
     }
   }
 }
