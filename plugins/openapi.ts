@@ -46,7 +46,12 @@ async function buildPages(routes: readonly Route[]): Promise<FastifyInstance> {
         description: 'Background tasks over HTTP with live progress.',
         version: '0.1.0'
       },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } }
+      components: {
+        securitySchemes: {
+          apiToken: { type: 'http', scheme: 'bearer', description: 'One of `API_TOKENS`, if those are set.' },
+          adminToken: { type: 'http', scheme: 'bearer', description: '`ADMIN_TOKEN`.' }
+        }
+      }
     }
   })
   await pages.register(swaggerUi, { routePrefix: '/docs' })

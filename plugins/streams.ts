@@ -14,7 +14,7 @@ const handOverWithinMs = 3_000
 
 /** The open event streams, so that they can be counted and ended. */
 class Streams {
-  readonly #open = new Map<AbortController, string>()
+  readonly #open = new Map<AbortController, string | undefined>()
   readonly #metrics: TaskMetrics
   readonly #tasks: TaskService
   #handingOver = false
@@ -29,7 +29,8 @@ class Streams {
     return this.#open.size
   }
 
-  add(stream: AbortController, taskId: string): void {
+  /** Of one task, or of all. */
+  add(stream: AbortController, taskId: string | undefined): void {
     this.#open.set(stream, taskId)
     this.#metrics.streams.set(this.count)
     if (this.#ended) stream.abort('ended')
@@ -58,7 +59,7 @@ class Streams {
     for (const stream of this.#open.keys()) stream.abort('ended')
   }
 
-  #endSometime(stream: AbortController, taskId: string): void {
+  #endSometime(stream: AbortController, taskId: string | undefined): void {
     if (!this.#tasks.livesElsewhere(taskId)) return
     const end = () => this.#handingOver && stream.abort('ended')
     const timer = setTimeout(end, Math.random() * handOverWithinMs)

@@ -39,6 +39,7 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   })
   app.decorate('tasks', tasks)
   app.taskMetrics.gaugePending(() => tasks.getPendingTaskCount())
+  app.taskMetrics.gaugeScheduled(() => tasks.getScheduledTaskCount())
   app.taskMetrics.gaugeStore(() => tasks.check())
   shutdown.onDrain(tasks)
   shutdown.beforeExit('recording the shutdown', (report) => within(recordMs, tasks.recordShutdown(report)))

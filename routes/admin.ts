@@ -1,29 +1,33 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
+import { merge, ofAdmin, readErrors, writeErrors } from './error-answers.ts'
 
 const NullableTime = (description: string) =>
   Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description })
 
-const DrainStatus = Type.Object({
-  draining: Type.Boolean(),
-  phase: Type.Unsafe<string>({
-    type: 'string',
-    enum: ['serving', 'delaying', 'draining', 'cancelling', 'closed']
-  }),
-  reason: Type.Union([Type.String(), Type.Null()]),
-  since: NullableTime('When the drain began.'),
-  deadline: NullableTime('When running tasks are stopped; a drain by hand has none.'),
-  activeTasks: Type.Integer(),
-  pendingTasks: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'Null while the store cannot be asked.'
-  }),
-  streams: Type.Integer()
-})
+const DrainStatus = Type.Object(
+  {
+    draining: Type.Boolean(),
+    phase: Type.Unsafe<string>({
+      type: 'string',
+      enum: ['serving', 'delaying', 'draining', 'cancelling', 'closed']
+    }),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    since: NullableTime('When the drain began.'),
+    deadline: NullableTime('When running tasks are stopped; a drain by hand has none.'),
+    activeTasks: Type.Integer(),
+    pendingTasks: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'Null while the store cannot be asked.'
+    }),
+    streams: Type.Integer()
+  },
+  { title: 'DrainStatus' }
+)
 
 const admin: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.requireAdminToken)
   const tags = ['admin']
-  const security = [{ bearer: [] }]
+  const security = [{ adminToken: [] }]
 
   const status = async (): Promise<Static<typeof DrainStatus>> => {
     const { phase, reason, since, deadline } = app.shutdown
@@ -43,7 +47,13 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/drain',
     {
-      schema: { tags, security, summary: 'Is it draining, and what is left?', response: { 200: DrainStatus } }
+      schema: {
+        tags,
+        security,
+        operationId: 'getDrain',
+        summary: 'Is it draining, and what is left?',
+        response: { 200: DrainStatus, ...readErrors(ofAdmin) }
+      }
     },
     status
   )
@@ -54,6 +64,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         security,
+        operationId: 'startDrain',
         summary: 'Take no new tasks and finish what runs; the process stays up',
         body: Type.Union([
           Type.Object(
@@ -62,7 +73,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
           ),
           Type.Null()
         ]),
-        response: { 202: DrainStatus }
+        response: { 202: DrainStatus, ...writeErrors(ofAdmin) }
       }
     },
     async (request, reply) => {
@@ -73,7 +84,15 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete(
     '/drain',
-    { schema: { tags, security, summary: 'Take new tasks again', response: { 200: DrainStatus } } },
+    {
+      schema: {
+        tags,
+        security,
+        operationId: 'endDrain',
+        summary: 'Take new tasks again',
+        response: { 200: DrainStatus, ...writeErrors(merge(ofAdmin, { 409: ['SHUTTING_DOWN'] })) }
+      }
+    },
     async () => {
       app.shutdown.setDraining(false)
       return status()

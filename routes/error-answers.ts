@@ -1,15 +1,65 @@
 import { Type } from '@sinclair/typebox'
 
-const ErrorAnswer = Type.Object(
-  {
-    statusCode: Type.Integer(),
-    code: Type.String({ description: 'Stable; see docs/errors.md.' }),
-    error: Type.String(),
-    message: Type.String()
-  },
-  { title: 'Error' }
-)
+/** The body of every answer that is an error. */
+const ErrorAnswer = {
+  statusCode: Type.Integer(),
+  error: Type.String({ description: 'The name of the status.' }),
+  message: Type.String({ description: 'For people.' })
+}
 
-export function errors(...statusCodes: number[]) {
-  return Object.fromEntries(statusCodes.map((statusCode) => [statusCode, ErrorAnswer]))
+/** Error answers by status, each with the codes that it may have. */
+export function errors(codes: Record<number, readonly string[]>) {
+  return Object.fromEntries(
+    Object.entries(codes).map(([statusCode, names]) => [
+      statusCode,
+      Type.Object(
+        { ...ErrorAnswer, code: Type.Unsafe<string>({ type: 'string', enum: names }) },
+        { description: names.map((name) => `\`${name}\``).join(', ') }
+      )
+    ])
+  )
+}
+
+const noToken = [
+  'FST_BEARER_AUTH_MISSING_AUTHORIZATION_HEADER',
+  'FST_BEARER_AUTH_INVALID_AUTHORIZATION_HEADER'
+]
+const invalid = ['FST_ERR_VALIDATION', 'FST_ERR_BAD_URL']
+const badBody = ['FST_ERR_CTP_INVALID_JSON_BODY', 'FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INPUT_TOO_DEEP']
+
+type Codes = Record<number, readonly string[]>
+
+/** Those that any route may answer that reads a query or an address, and those of this one. */
+export function readErrors(codes: Codes = {}) {
+  return errors(merge({ 400: invalid, 500: ['INTERNAL_ERROR'] }, codes))
+}
+
+/** The same for a route that takes a body, or would parse one if it came. */
+export function writeErrors(codes: Codes = {}) {
+  const body = {
+    400: badBody,
+    413: ['FST_ERR_CTP_BODY_TOO_LARGE'],
+    415: ['FST_ERR_CTP_INVALID_MEDIA_TYPE']
+  }
+  return readErrors(merge(body, codes))
+}
+
+/** What every route of the API may answer as well. */
+export const ofApi: Codes = { 401: noToken, 503: ['STORE_UNAVAILABLE'] }
+/** What one that starts tasks may answer as well. */
+export const ofStart: Codes = {
+  400: ['TASK_TYPE_UNKNOWN'],
+  422: ['IDEMPOTENCY_KEY_REUSED'],
+  429: ['TASK_QUEUE_FULL'],
+  503: ['SERVICE_DRAINING']
+}
+/** What one of `/admin` may answer as well. */
+export const ofAdmin: Codes = { 401: noToken, 403: ['ADMIN_DISABLED'] }
+
+export function merge(...all: Codes[]): Codes {
+  const merged: Record<number, string[]> = {}
+  for (const codes of all)
+    for (const [status, names] of Object.entries(codes))
+      merged[Number(status)] = [...(merged[Number(status)] ?? []), ...names]
+  return merged
 }

@@ -1,6 +1,31 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 
+/** An answer in text. */
+const text = (...words: string[]) => ({
+  content: { 'text/plain': { schema: Type.Unsafe<string>({ type: 'string', enum: words }) } }
+})
+
+const Readiness = Type.Object(
+  {
+    status: Type.String(),
+    checks: Type.Record(
+      Type.String(),
+      Type.Object({ ok: Type.Boolean(), detail: Type.Optional(Type.String()) })
+    ),
+    activeTasks: Type.Integer(),
+    draining: Type.Boolean()
+  },
+  { title: 'Readiness', description: 'With `verbose`.' }
+)
+
+const readiness = {
+  content: {
+    ...text('ok', 'draining', 'starting', 'task service unhealthy').content,
+    'application/json': { schema: Readiness }
+  }
+}
+
 const health: FastifyPluginAsyncTypebox = async (app) => {
   const quiet = { logLevel: 'warn' } as const
 
@@ -8,7 +33,12 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
     '/healthz',
     {
       ...quiet,
-      schema: { tags: ['health'], summary: 'Is the process alive?', response: { 200: Type.String() } }
+      schema: {
+        tags: ['health'],
+        operationId: 'getHealth',
+        summary: 'Is the process alive?',
+        response: { 200: text('alive') }
+      }
     },
     async (_request, reply) => reply.type('text/plain').send('alive')
   )
@@ -19,7 +49,8 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
       ...quiet,
       schema: {
         tags: ['health'],
-        summary: 'Does the process want traffic?',
+        operationId: 'getReadiness',
+        summary: 'Is the process ready for traffic?',
         querystring: Type.Object({
           verbose: Type.Optional(Type.String()),
           exclude: Type.Optional(
@@ -28,7 +59,8 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
                 'Checks to leave out. Without `tasks`, a pod stays in its Service while a Redis that all pods share is away.'
             })
           )
-        })
+        }),
+        response: { 200: readiness, 503: readiness }
       }
     },
     async (request, reply) => {

@@ -1,20 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { NewTask, TaskPage, TaskQuery, TaskRecord, TaskStarted, TaskTypeInfo } from '../src/task.ts'
-import { errors } from './error-answers.ts'
-import { describeStarted, logAccepted } from './started.ts'
+import {
+  IdempotencyKey,
+  NewTask,
+  TaskPage,
+  TaskQuery,
+  TaskRecord,
+  TaskStarted,
+  TaskTypeInfo
+} from '../src/task.ts'
+import { merge, ofApi, ofStart, readErrors, writeErrors } from './error-answers.ts'
+import { describeStarted, logAccepted, originOf } from './started.ts'
 
 const tags = ['tasks']
 const Params = Type.Object({ taskId: Type.String() })
-const Headers = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 255,
-      description: 'The same key and body again gives the first answer.'
-    })
-  )
-})
 
 const tasks: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.requireApiToken)
@@ -24,15 +23,20 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags,
+        operationId: 'startTask',
         summary: 'Start a task',
-        headers: Headers,
+        headers: Type.Object({ 'idempotency-key': Type.Optional(IdempotencyKey) }),
         body: NewTask,
-        response: { 202: TaskStarted, ...errors(400, 413, 415, 422, 429, 503) }
+        response: { 202: TaskStarted, ...writeErrors(merge(ofApi, ofStart)) }
       }
     },
     async (request, reply) => {
       const { type } = request.body
-      const started = await app.tasks.startTask(request.body, request.headers['idempotency-key'])
+      const started = await app.tasks.startTask(
+        request.body,
+        request.headers['idempotency-key'],
+        originOf(request)
+      )
       const { taskId, replayed } = started
       if (replayed) reply.header('idempotent-replayed', 'true')
       else logAccepted(request, { taskId, type })
@@ -46,9 +50,10 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags,
+        operationId: 'listTasks',
         summary: 'List tasks, newest first',
         querystring: TaskQuery,
-        response: { 200: TaskPage, ...errors(400) }
+        response: { 200: TaskPage, ...readErrors(merge(ofApi, { 400: ['CURSOR_INVALID'] })) }
       }
     },
     async (request) => app.tasks.listTasks(request.query)
@@ -59,9 +64,13 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags,
+        operationId: 'cancelTask',
         summary: 'Cancel a task',
         params: Params,
-        response: { 202: TaskRecord, ...errors(404, 409) }
+        response: {
+          202: TaskRecord,
+          ...writeErrors(merge(ofApi, { 404: ['TASK_NOT_FOUND'], 409: ['TASK_ALREADY_FINISHED'] }))
+        }
       }
     },
     async (request, reply) => reply.code(202).send(await app.tasks.cancelTask(request.params.taskId))
@@ -72,9 +81,13 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags,
-        summary: 'Forget a finished task',
+        operationId: 'deleteTask',
+        summary: 'Delete a finished task',
         params: Params,
-        response: { 204: Type.Null(), ...errors(404, 409) }
+        response: {
+          204: Type.Null(),
+          ...writeErrors(merge(ofApi, { 404: ['TASK_NOT_FOUND'], 409: ['TASK_NOT_FINISHED'] }))
+        }
       }
     },
     async (request, reply) => {
@@ -85,7 +98,14 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get(
     '/task-types',
-    { schema: { tags, summary: 'List what can be run', response: { 200: Type.Array(TaskTypeInfo) } } },
+    {
+      schema: {
+        tags,
+        operationId: 'listTaskTypes',
+        summary: 'List what can be run',
+        response: { 200: Type.Array(TaskTypeInfo), ...readErrors({ 401: ofApi[401] ?? [] }) }
+      }
+    },
     async () => app.tasks.taskTypes()
   )
 }

@@ -1,4 +1,5 @@
 import sensible from '@fastify/sensible'
+import { fastifySSE } from '@fastify/sse'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import auth from '../plugins/auth.ts'
@@ -17,8 +18,11 @@ import shutdown from '../plugins/shutdown.ts'
 import streams from '../plugins/streams.ts'
 import tasks from '../plugins/tasks.ts'
 import validation from '../plugins/validation.ts'
+import waits from '../plugins/waits.ts'
 import adminRoutes from '../routes/admin.ts'
+import eventsRoute from '../routes/events.ts'
 import healthRoutes from '../routes/health.ts'
+import manyTasksRoutes from '../routes/many-tasks.ts'
 import taskRoute from '../routes/task.ts'
 import taskStreamRoute from '../routes/task-stream.ts'
 import taskRoutes from '../routes/tasks.ts'
@@ -36,9 +40,12 @@ export interface AppOptions {
 async function apiRoutes(api: FastifyInstance) {
   await api.register(cors)
   api.setNotFoundHandler(notFound)
+  await api.register(fastifySSE, { heartbeatInterval: api.config.SSE_HEARTBEAT * 1000 })
   await api.register(taskRoutes)
   await api.register(taskRoute)
+  await api.register(manyTasksRoutes)
   await api.register(taskStreamRoute)
+  await api.register(eventsRoute)
 }
 
 /** The whole system in reading order: each plugin decorates the app with one thing, routes come last. */
@@ -73,6 +80,7 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   // What is done before the exit is done in this order.
   await app.register(scrapeLinger)
   await app.register(streams)
+  await app.register(waits)
   await app.register(connections)
   await app.register(health)
   await app.register(auth)

@@ -2,10 +2,13 @@ import type { Stop } from './stop.ts'
 import type {
   CancelReason,
   ErrorInfo,
+  EventType,
+  Labels,
   RequeueReason,
   TaskEvent,
   TaskPage,
   TaskQuery,
+  TaskStatus,
   UnparsedRecord
 } from './task.ts'
 
@@ -15,8 +18,47 @@ export interface Submission {
   /** JSON text. */
   input: string
   priority: number
-  /** `fingerprint` is equal for equal bodies. */
-  idempotency?: { key: string; fingerprint: string }
+  labels?: Labels
+  /** Not to be started before then, in epoch milliseconds. */
+  runAt?: number
+  /** Of the request that started it, and of the trace that this is part of. */
+  requestId?: string
+  traceparent?: string
+  /** The task that this one repeats; with `once`, unless it was repeated before. */
+  retryOf?: { taskId: string; once: boolean }
+  /** `fingerprint` is equal for equal bodies; `name` is what an error calls the key. */
+  idempotency?: { key: string; fingerprint: string; name?: string }
+}
+
+/** `replayed`: the task was there already, because of its key or of `once`. */
+export interface Submitted {
+  taskId: string
+  replayed: boolean
+}
+
+/** Which tasks are looked for; all conditions must hold. */
+export interface TaskSearch {
+  statuses: readonly TaskStatus[]
+  type?: string
+  /** `key:value` */
+  labels: readonly string[]
+  /** Epoch milliseconds, both exclusive. */
+  createdBefore?: number
+  createdAfter?: number
+  /** Leaves out those that are being cancelled, or that were retried. */
+  except?: 'cancelling' | 'retried'
+}
+
+/** Something that happened to a task, for those who watch all tasks. */
+export interface TaskChange {
+  taskId: string
+  taskType: string
+  labels: Labels | undefined
+  type: EventType | 'task_accepted'
+  /** Epoch milliseconds. */
+  at: number
+  /** JSON text. */
+  data: string
 }
 
 /** A task that this process has to run now. It stays claimed until `run` has settled and its outcome is durable. */
@@ -34,6 +76,9 @@ export interface Claim {
   readonly waitedMs: number
   /** JSON text of the last checkpoint. */
   readonly restored: string | undefined
+  readonly labels?: Labels | undefined
+  readonly requestId?: string | undefined
+  readonly traceparent?: string | undefined
   /** Resolves when a power loss cannot undo the start any more, which survives the process from the beginning. */
   readonly durable: Promise<void> | undefined
   /** Told when the client cancels it (`client`) or another process has taken the task over (`lost`). */
@@ -61,6 +106,7 @@ export interface Settled {
   taskId: string
   type: string
   attempt: number
+  requestId?: string | undefined
   startedAt?: number
   endedAt: number
 }
@@ -79,6 +125,10 @@ export interface EngineHost {
   dropped(taskId: string, attempt: number): void
   /** A transaction was durable after so many seconds. */
   committed(seconds: number): void
+  /** Something durable happened to a task, in this process or another; only while `setWatching` is on. */
+  changed(change: TaskChange): void
+  /** Changes may have gone by unseen. */
+  changesMissed(): void
 }
 
 /** Batches of a task's events, in order. */
@@ -105,11 +155,13 @@ export interface Engine {
    * cannot be reached yet is used as soon as it can be; until then all else is STORE_UNAVAILABLE.
    */
   start(host: EngineHost): Promise<void>
-  /** Resolves when the task is durable. `replayed`: the key was used for the same task before. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
-  submit(task: Submission): Promise<{ taskId: string; replayed: boolean }>
+  /** Resolves when all of the tasks are durable; none is if one is refused. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
+  submit(tasks: readonly Submission[]): Promise<Submitted[]>
   /** The task that a key was used for. */
   findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined>
   get(taskId: string): Promise<UnparsedRecord | undefined>
+  /** JSON text of the task's input. */
+  input(taskId: string): Promise<string | undefined>
   /** Newest first. CURSOR_INVALID. */
   list(query: TaskQuery): Promise<TaskPage>
   /**
@@ -119,15 +171,25 @@ export interface Engine {
   cancel(taskId: string): Promise<UnparsedRecord>
   /** Forgets a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
   remove(taskId: string): Promise<void>
+  /** Up to `limit` tasks, newest first; `next` is where to go on, left out if there are no more. */
+  search(search: TaskSearch, limit: number, from?: string): Promise<{ taskIds: string[]; next?: string }>
+  /** Does to each what `cancel` or `remove` does to one, unless it cannot be done any more; to how many it was done. */
+  cancelMany(taskIds: readonly string[]): Promise<number>
+  removeMany(taskIds: readonly string[]): Promise<number>
   /**
    * The task's events after the id `after` (an id that the task never had means all that are kept), first the kept
    * ones, then live, in batches that the reader's pace decides. They end after the final event, when the task is
    * removed, or when `signal` is aborted. `ended` if `after` is the final event's own id. TASK_NOT_FOUND.
    */
   follow(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'>
+  /** Resolves when the task has ended, is not there, or `signal` is aborted. */
+  ended(taskId: string, signal: AbortSignal): Promise<void>
+  /** Whether the host hears of every change; off after `start`. Resolves when nothing is missed any more. */
+  setWatching(watching: boolean): Promise<void>
   /** Whether pending tasks are handed to the host; off after `start`. Takes effect at once. */
   setClaiming(claiming: boolean): void
-  pendingCount(): Promise<number>
+  /** Pending tasks that wait for a slot or their backoff, and those that wait for their `runAt`. */
+  pendingCounts(): Promise<{ pending: number; scheduled: number }>
   /** Rejects with STORE_UNAVAILABLE while the store cannot be read and written. */
   check(): Promise<void>
   recordShutdown(report: ShutdownReport): Promise<void>

@@ -3,12 +3,13 @@ import { format } from 'node:util'
 /** Every error that a caller can cause or must handle: a stable code and its message. */
 export const messages = {
   FST_ERR_VALIDATION: '%s',
-  TASK_TYPE_UNKNOWN: 'No task type is called %j; known are %s',
+  TASK_TYPE_UNKNOWN: '%sNo task type is called %j; known are %s',
   TASK_NOT_FOUND: 'No task has the id %s',
+  FILTER_EMPTY: 'The filter has no condition; it would match every task',
   TASK_ALREADY_FINISHED: 'Task %s is already %s',
-  TASK_NOT_FINISHED: 'Task %s is %s; only a finished task can be deleted, cancel it first',
+  TASK_NOT_FINISHED: 'Task %s is %s; only a finished task can be deleted or retried',
   TASK_QUEUE_FULL: 'The queue holds %d tasks and takes no more for now',
-  IDEMPOTENCY_KEY_REUSED: 'This Idempotency-Key was used before with another body',
+  IDEMPOTENCY_KEY_REUSED: '%s was used before with another body',
   CURSOR_INVALID: 'The cursor is not one that this service gave out',
   SERVICE_DRAINING: 'The service is draining and takes no new tasks',
   SHUTTING_DOWN: 'The process is exiting; its drain cannot be undone',

@@ -99,8 +99,8 @@ export class Runner {
     stop: Stop<AbortCause>,
     hardStop: Stop<AbortCause>
   ): Promise<RunResult['end']> {
-    const { taskId, attempt, input, restored } = claim
-    const job = { taskId, attempt, input, restored }
+    const { taskId, attempt, input, restored, labels, requestId, traceparent } = claim
+    const job = { taskId, attempt, input, restored, labels, requestId, traceparent }
     const run = pool.run(module, job, { report: this.#reporter(claim), saveCheckpoint: claim.checkpoint })
     stop.listen(run.abort)
     // After a shutdown no task will come that could use another worker.

@@ -22,9 +22,15 @@ export interface StoredTask {
   progress: string
   attempt: number
   priority: number
+  /** JSON text. */
+  labels: string | null
   created_at: number
+  run_at: number | null
   started_at: number | null
   ended_at: number | null
+  request_id: string | null
+  retry_of: string | null
+  retried_as: string | null
   /** The data of its final event, if it has ended; a result is left out where it is not asked for. */
   final_data: string | null
 }
@@ -92,6 +98,11 @@ export function toSummary(row: StoredTask): TaskSummary {
     priority: row.priority,
     createdAt: new Date(row.created_at).toISOString()
   }
+  if (row.labels !== null) record.labels = JSON.parse(row.labels)
+  if (row.run_at !== null) record.runAt = new Date(row.run_at).toISOString()
+  if (row.retry_of !== null) record.retryOf = row.retry_of
+  if (row.retried_as !== null) record.retriedAs = row.retried_as
+  if (row.request_id !== null) record.requestId = row.request_id
   if (row.started_at !== null) record.startedAt = new Date(row.started_at).toISOString()
   if (row.ended_at !== null) record.endedAt = new Date(row.ended_at).toISOString()
   if (row.final_data === null || row.status === 'completed') return record
@@ -101,14 +112,19 @@ export function toSummary(row: StoredTask): TaskSummary {
   return record
 }
 
-export function parseRecord({ result, ...record }: UnparsedRecord): TaskRecord {
-  return result === undefined ? record : { ...record, result: JSON.parse(result) }
+export function parseRecord({ result, input, ...record }: UnparsedRecord): TaskRecord {
+  const whole: TaskRecord = record
+  if (result !== undefined) whole.result = JSON.parse(result)
+  if (input !== undefined) whole.input = JSON.parse(input)
+  return whole
 }
 
-/** The record as JSON text, with its result as it was kept. */
-export function recordText({ result, ...record }: UnparsedRecord): string {
-  const text = JSON.stringify(record)
-  return result === undefined ? text : `${text.slice(0, -1)},"result":${result}}`
+/** The record as JSON text, with its result and input as they were kept. */
+export function recordText({ result, input, ...record }: UnparsedRecord): string {
+  let text = JSON.stringify(record)
+  if (result !== undefined) text = `${text.slice(0, -1)},"result":${result}}`
+  if (input !== undefined) text = `${text.slice(0, -1)},"input":${input}}`
+  return text
 }
 
 export const encodeCursor = (seq: number) => Buffer.from(`seq:${seq}`).toString('base64url')

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import type { LogLevel } from './log.ts'
-import type { CancelReason, ErrorInfo } from './task.ts'
+import type { CancelReason, ErrorInfo, Labels } from './task.ts'
 import { maxResultBytes, type TaskContext, type TaskLog } from './task-type.ts'
 
 /** What a running task tells the service, in this order, whether it runs inline or in a worker. */
@@ -16,6 +16,9 @@ export interface Job {
   input: string
   /** JSON text of the last checkpoint. */
   restored: string | undefined
+  labels?: Labels | undefined
+  requestId?: string | undefined
+  traceparent?: string | undefined
 }
 
 /** How a run ended; the stack is for the log alone. */
@@ -47,6 +50,9 @@ export async function runJob(
   const context: TaskContext = {
     taskId: job.taskId,
     attempt: job.attempt,
+    labels: job.labels ?? {},
+    requestId: job.requestId,
+    traceparent: job.traceparent,
     // Made when it is first asked for, which many tasks never do.
     get signal() {
       return channel.abort.signal

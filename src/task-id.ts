@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 
 /** Epoch milliseconds that positions count from; they are safe integers until 2089. */
 export const epoch = Date.UTC(2020, 0)
-const perMs = 4096
+export const positionsPerMs = 4096
 const form = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** The position of a new task behind the last one, in the order of time even if the clock is set back. */
 export function nextPosition(last: number): number {
-  return Math.max(last + 1, (Date.now() - epoch) * perMs)
+  return Math.max(last + 1, (Date.now() - epoch) * positionsPerMs)
 }
 
 /**
@@ -15,8 +15,8 @@ export function nextPosition(last: number): number {
  * random. Node makes v4 alone, from a pool.
  */
 export function taskIdAt(position: number): string {
-  const time = (Math.floor(position / perMs) + epoch).toString(16).padStart(12, '0')
-  const counter = (position % perMs).toString(16).padStart(3, '0')
+  const time = (Math.floor(position / positionsPerMs) + epoch).toString(16).padStart(12, '0')
+  const counter = (position % positionsPerMs).toString(16).padStart(3, '0')
   return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}${randomUUID().slice(18)}`
 }
 
@@ -24,11 +24,12 @@ export function taskIdAt(position: number): string {
 export function positionOf(taskId: string): number | undefined {
   const [, high, low, counter] = form.exec(taskId) ?? []
   if (counter === undefined) return undefined
-  const position = (Number.parseInt(`${high}${low}`, 16) - epoch) * perMs + Number.parseInt(counter, 16)
+  const position =
+    (Number.parseInt(`${high}${low}`, 16) - epoch) * positionsPerMs + Number.parseInt(counter, 16)
   return Number.isSafeInteger(position) && position > 0 ? position : undefined
 }
 
 /** An id for a store without positions: shared by many processes, it is random behind the time. */
 export function newTaskId(): string {
-  return taskIdAt((Date.now() - epoch) * perMs + Math.floor(Math.random() * perMs))
+  return taskIdAt((Date.now() - epoch) * positionsPerMs + Math.floor(Math.random() * positionsPerMs))
 }

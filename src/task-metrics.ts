@@ -129,14 +129,23 @@ export class TaskMetrics {
 
   /** Declares `task_pending`, asked for at each scrape. */
   gaugePending(count: () => Promise<number>): void {
+    this.#gaugeCount('task_pending', 'Tasks that wait to be run', count)
+  }
+
+  /** Declares `task_scheduled`, asked for at each scrape. */
+  gaugeScheduled(count: () => Promise<number>): void {
+    this.#gaugeCount('task_scheduled', 'Tasks that wait for the time they are to be run at', count)
+  }
+
+  #gaugeCount(name: string, help: string, count: () => Promise<number>): void {
     new Gauge({
-      name: 'task_pending',
-      help: 'Tasks that wait to be run',
+      name,
+      help,
       registers: [this.#registry],
       async collect() {
         // While the store is away all else must be scraped: the last number stands.
         await count().then(
-          (pending) => this.set(pending),
+          (value) => this.set(value),
           () => {}
         )
       }

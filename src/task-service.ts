@@ -1,21 +1,37 @@
-import { createHash } from 'node:crypto'
-import stringify from 'safe-stable-stringify'
-import type { Claim, Engine, EngineHost, Events, Outcome, Settled, ShutdownReport } from './engine.ts'
-import { type ErrorCode, TaskError } from './errors.ts'
+import type {
+  Claim,
+  Engine,
+  EngineHost,
+  Events,
+  Outcome,
+  Settled,
+  ShutdownReport,
+  Submitted
+} from './engine.ts'
+import { TaskError } from './errors.ts'
+import { Intake } from './intake.ts'
 import type { Log } from './log.ts'
+import { actOnMany, toSearch } from './many-tasks.ts'
 import type { Run, Runner, RunResult } from './runner.ts'
 import { type DrainParticipant, within } from './shutdown.ts'
 import { parseRecord, recordText } from './stored.ts'
-import type {
-  ErrorInfo,
-  NewTask,
-  TaskPage,
-  TaskQuery,
-  TaskRecord,
-  TaskTypeInfo,
-  UnparsedRecord
+import {
+  type ErrorInfo,
+  finalStatuses,
+  isFinished,
+  type ManyDone,
+  type ManyTasks,
+  type NewTask,
+  type NewTasks,
+  type Origin,
+  type TaskPage,
+  type TaskQuery,
+  type TaskRecord,
+  type TaskTypeInfo,
+  type UnparsedRecord
 } from './task.ts'
-import type { RejectReason, TaskMetrics } from './task-metrics.ts'
+import { type ChangeFilter, TaskChanges } from './task-changes.ts'
+import type { TaskMetrics } from './task-metrics.ts'
 import type { LoadedTaskType } from './task-types.ts'
 
 export interface TaskServiceOptions {
@@ -38,6 +54,9 @@ interface Held {
   type: LoadedTaskType | undefined
 }
 
+// Their inputs are in memory meanwhile.
+const retriedAtOnce = 10
+
 /** The rules of the task service, over any engine. Errors are TaskErrors. */
 export class TaskService implements DrainParticipant {
   readonly #options: TaskServiceOptions
@@ -45,6 +64,8 @@ export class TaskService implements DrainParticipant {
   readonly #types: ReadonlyMap<string, LoadedTaskType>
   readonly #metrics: TaskMetrics
   readonly #log: Log
+  readonly #intake: Intake
+  readonly #changes: TaskChanges
   /** Claimed tasks whose outcome is not durable yet; no run before it has begun. */
   readonly #held = new Map<string, Held>()
   /** Those of them that have a slot. */
@@ -61,6 +82,9 @@ export class TaskService implements DrainParticipant {
     this.#types = options.types
     this.#metrics = options.metrics
     this.#log = options.log
+    const acceptsTasks = () => options.acceptsTasks() && this.#state !== 'stopped'
+    this.#intake = new Intake({ ...options, acceptsTasks })
+    this.#changes = new TaskChanges((watching) => this.#engine.setWatching(watching))
   }
 
   get state(): 'starting' | 'ready' | 'stopped' {
@@ -75,7 +99,9 @@ export class TaskService implements DrainParticipant {
       freed: (taskId) => this.#freed(taskId),
       settled: (task, outcome) => this.#settled(task, outcome),
       dropped: (taskId, attempt) => this.#over(taskId, attempt),
-      committed: (seconds) => this.#metrics.commit.observe(seconds)
+      committed: (seconds) => this.#metrics.commit.observe(seconds),
+      changed: (change) => this.#changes.publish(change),
+      changesMissed: () => this.#changes.end()
     }
     await this.#engine.start(host)
     await this.#reportShutdowns()
@@ -96,9 +122,27 @@ export class TaskService implements DrainParticipant {
 
   taskTypes(): TaskTypeInfo[] {
     return [...this.#types.values()].map(
-      ({ type, description, inputSchema, isolation, onShutdown, timeoutMs }) => {
-        return { type, description, inputSchema, isolation, onShutdown, timeoutSeconds: timeoutMs / 1000 }
-      }
+      ({
+        type,
+        description,
+        inputSchema,
+        outputSchema,
+        isolation,
+        onShutdown,
+        onLost,
+        timeoutMs,
+        concurrency
+      }) => ({
+        type,
+        description,
+        inputSchema,
+        ...(outputSchema && { outputSchema }),
+        isolation,
+        onShutdown,
+        onLost,
+        timeoutSeconds: timeoutMs / 1000,
+        ...(concurrency !== undefined && { concurrency })
+      })
     )
   }
 
@@ -106,50 +150,61 @@ export class TaskService implements DrainParticipant {
    * Accepts a task; resolves when it is durable. With a key that was used for an equal task, resolves with that one.
    * IDEMPOTENCY_KEY_REUSED, SERVICE_DRAINING, TASK_TYPE_UNKNOWN, FST_ERR_VALIDATION, TASK_QUEUE_FULL, STORE_UNAVAILABLE.
    */
-  async startTask(task: NewTask, idempotencyKey?: string): Promise<{ taskId: string; replayed: boolean }> {
-    const { type: name, input, priority = 0 } = task
-    // Before the input's defaults are filled in: bodies are compared as they came.
-    const idempotency =
-      idempotencyKey === undefined
-        ? undefined
-        : { key: idempotencyKey, fingerprint: fingerprintOf({ type: name, input, priority }) }
-    if (idempotency) {
-      const used = await this.#engine.findByKey(idempotency.key)
-      if (used && used.fingerprint !== idempotency.fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
-      if (used) return { taskId: used.taskId, replayed: true }
-    }
-    if (!this.#options.acceptsTasks() || this.#state === 'stopped')
-      throw this.#reject('draining', 'SERVICE_DRAINING')
-    const type = this.#types.get(name)
-    if (!type)
-      throw this.#reject('unknown_type', 'TASK_TYPE_UNKNOWN', name, [...this.#types.keys()].join(', '))
-    const problem = type.checkInput(input)
-    if (problem !== undefined) throw this.#reject('invalid', 'FST_ERR_VALIDATION', problem)
-
-    const submission = { type: name, input: JSON.stringify(input), priority }
-    try {
-      return await this.#engine.submit(idempotency ? { ...submission, idempotency } : submission)
-    } catch (error) {
-      const code = error instanceof TaskError ? error.code : undefined
-      if (code === 'TASK_QUEUE_FULL') this.#metrics.rejected.inc({ reason: 'queue_full' })
-      if (code === 'STORE_UNAVAILABLE') this.#metrics.rejected.inc({ reason: 'store_unavailable' })
-      throw error
-    }
+  async startTask(task: NewTask, idempotencyKey?: string, origin: Origin = {}): Promise<Submitted> {
+    return this.#intake.submitOne({ task, path: 'body', idempotencyKey }, origin)
   }
 
-  async getTask(taskId: string): Promise<TaskRecord> {
-    return parseRecord(await this.#find(taskId))
+  /** Accepts all of the tasks or none. As `startTask`; messages name the task by its index. */
+  async startTasks({ tasks }: NewTasks, origin: Origin = {}): Promise<Submitted[]> {
+    const wanted = tasks.map(({ idempotencyKey, ...task }, index) => {
+      return { task, path: `body/tasks/${index}`, idempotencyKey }
+    })
+    return this.#intake.submit(wanted, origin)
+  }
+
+  /** Accepts a task that repeats a finished one. As `startTask`, and TASK_NOT_FOUND, TASK_NOT_FINISHED. */
+  async retryTask(
+    taskId: string,
+    idempotencyKey?: string,
+    origin: Origin = {}
+  ): Promise<Submitted & { type: string }> {
+    const task = await this.getTask(taskId, { input: true })
+    const retryOf = { taskId, once: false }
+    const path = 'body'
+    // A replay is answered whatever has become of the task since.
+    const submitted = await this.#intake.submitOne(
+      { task: asNew(task), path, idempotencyKey, retryOf },
+      origin,
+      () => {
+        if (!isFinished(task.status)) throw new TaskError('TASK_NOT_FINISHED', taskId, task.status)
+      }
+    )
+    return { ...submitted, type: task.type }
+  }
+
+  /** With its input if that is asked for. TASK_NOT_FOUND. */
+  async getTask(taskId: string, include: { input?: boolean } = {}): Promise<TaskRecord> {
+    return parseRecord(await this.#find(taskId, include))
   }
 
   /** A task's record as JSON text. TASK_NOT_FOUND. */
-  async getTaskText(taskId: string): Promise<string> {
-    return recordText(await this.#find(taskId))
+  async getTaskText(taskId: string, include: { input?: boolean } = {}): Promise<string> {
+    return recordText(await this.#find(taskId, include))
   }
 
-  async #find(taskId: string): Promise<UnparsedRecord> {
-    const record = await this.#engine.get(taskId)
+  async #find(taskId: string, include: { input?: boolean }): Promise<UnparsedRecord> {
+    const [record, input] = await Promise.all([
+      this.#engine.get(taskId),
+      include.input ? this.#engine.input(taskId) : undefined
+    ])
     if (!record) throw new TaskError('TASK_NOT_FOUND', taskId)
+    if (input !== undefined) record.input = input
     return record
+  }
+
+  /** Resolves when the task has ended, is not there, or `signal` is aborted. */
+  async ended(taskId: string, signal: AbortSignal): Promise<void> {
+    return this.#engine.ended(taskId, signal)
   }
 
   async listTasks(query: TaskQuery): Promise<TaskPage> {
@@ -166,6 +221,63 @@ export class TaskService implements DrainParticipant {
     return this.#engine.remove(taskId)
   }
 
+  /** Cancels what matches and is not being cancelled yet. FILTER_EMPTY. */
+  async cancelTasks({ filter, limit }: ManyTasks): Promise<ManyDone> {
+    const search = toSearch(filter, ['pending', 'running'], 'cancelling')
+    return actOnMany(this.#engine, search, limit, async (taskIds) => {
+      return { count: await this.#engine.cancelMany(taskIds) }
+    })
+  }
+
+  /** Removes the finished tasks that match. FILTER_EMPTY. */
+  async removeTasks({ filter, limit }: ManyTasks): Promise<ManyDone> {
+    const search = toSearch(filter, finalStatuses)
+    return actOnMany(this.#engine, search, limit, async (taskIds) => {
+      return { count: await this.#engine.removeMany(taskIds) }
+    })
+  }
+
+  /** Repeats the finished tasks that match, failed ones unless the filter says otherwise, each of them once. FILTER_EMPTY. */
+  async retryTasks(
+    { filter, limit }: ManyTasks,
+    origin: Origin,
+    accepted: (task: { taskId: string; type: string }) => void
+  ): Promise<ManyDone> {
+    const search = toSearch(filter, filter.status ? finalStatuses : ['failed'], 'retried')
+    const retry = async (taskId: string): Promise<number | TaskError> => {
+      try {
+        const task = await this.getTask(taskId, { input: true })
+        const wanted = { task: asNew(task), path: 'body', retryOf: { taskId, once: true } }
+        const submitted = await this.#intake.submitOne(wanted, origin)
+        if (submitted.replayed) return 0
+        accepted({ taskId: submitted.taskId, type: task.type })
+        return 1
+      } catch (error) {
+        if (!(error instanceof TaskError)) throw error
+        if (error.code === 'TASK_QUEUE_FULL') return error
+        // One that was removed meanwhile, or that its type does not take any more, is passed over.
+        const passed = ['TASK_NOT_FOUND', 'TASK_TYPE_UNKNOWN', 'FST_ERR_VALIDATION']
+        if (passed.includes(error.code)) return 0
+        throw error
+      }
+    }
+    return actOnMany(this.#engine, search, limit, async (taskIds) => {
+      let count = 0
+      for (let n = 0; n < taskIds.length; n += retriedAtOnce) {
+        const results = await Promise.all(taskIds.slice(n, n + retriedAtOnce).map(retry))
+        for (const result of results) if (typeof result === 'number') count += result
+        const full = results.find((result) => typeof result !== 'number')
+        if (full) return { count, full }
+      }
+      return { count }
+    })
+  }
+
+  /** What happens to all tasks from now on, as SSE text, until `signal` is aborted or the reader has to begin anew. */
+  watch(filter: ChangeFilter, signal: AbortSignal) {
+    return this.#changes.watch(filter, signal)
+  }
+
   /** The task's events after an id, as Engine.follow gives them. TASK_NOT_FOUND. */
   async events(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'> {
     return this.#engine.follow(taskId, after, signal)
@@ -176,13 +288,18 @@ export class TaskService implements DrainParticipant {
     return this.#active.size
   }
 
-  /** Whether a task goes on, or begins, in another process than this one. */
-  livesElsewhere(taskId: string): boolean {
-    return this.#engine.shared && !this.#held.has(taskId)
+  /** Whether a task, or all that happens if none is named, goes on in other processes than this one. */
+  livesElsewhere(taskId: string | undefined): boolean {
+    return this.#engine.shared && (taskId === undefined || !this.#held.has(taskId))
   }
 
   async getPendingTaskCount(): Promise<number> {
-    return this.#engine.pendingCount()
+    return (await this.#engine.pendingCounts()).pending
+  }
+
+  /** How many pending tasks wait for their `runAt`. */
+  async getScheduledTaskCount(): Promise<number> {
+    return (await this.#engine.pendingCounts()).scheduled
   }
 
   /** Rejects while the store cannot be used or the service has been shut down. */
@@ -203,7 +320,7 @@ export class TaskService implements DrainParticipant {
   }
 
   async idle(): Promise<void> {
-    while (this.#held.size > 0 || (this.#options.drainPending && (await this.#engine.pendingCount()) > 0)) {
+    while (this.#held.size > 0 || (this.#options.drainPending && (await this.getPendingTaskCount()) > 0)) {
       await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
     }
   }
@@ -245,12 +362,12 @@ export class TaskService implements DrainParticipant {
   }
 
   async #run(claim: Claim): Promise<Outcome> {
-    const { taskId, attempt } = claim
+    const { taskId, attempt, requestId: reqId } = claim
     const type = this.#types.get(claim.type)
     const label = { type: this.#label(claim.type) }
     this.#metrics.started.inc(label)
     this.#metrics.queueWait.observe(label, claim.waitedMs / 1000)
-    this.#log.debug({ taskId, type: claim.type, attempt }, 'task started')
+    this.#log.debug({ taskId, type: claim.type, attempt, reqId }, 'task started')
 
     const held: Held = { attempt, run: undefined, type }
     this.#held.set(taskId, held)
@@ -277,12 +394,20 @@ export class TaskService implements DrainParticipant {
     }
     // A lost attempt's outcome is refused by its engine, whatever it is.
     if (aborted) return { status: 'cancelled', reason: aborted === 'timeout' ? 'timeout' : 'client' }
-    if ('result' in end) return { status: 'completed', result: end.result }
+    if ('result' in end) {
+      const problem = type.checkOutput?.(end.result)
+      if (problem === undefined) return { status: 'completed', result: end.result }
+      // Another attempt would hardly return something else.
+      const error = { code: 'RESULT_INVALID', message: problem }
+      this.#logFailure(claim, error, undefined)
+      return { status: 'failed', error }
+    }
     if ('error' in end) {
       const { error, stack } = end
       this.#logFailure(claim, error, stack)
       const again = claim.failures + 1 < type.attempts
-      if (again) return { status: 'pending', reason: 'retry', delayMs: type.backoffMs, error }
+      if (again)
+        return { status: 'pending', reason: 'retry', delayMs: type.backoffMs(claim.failures + 1), error }
       return { status: 'failed', error }
     }
     const { crash = 'The task was stopped', stack } = 'crash' in end ? end : {}
@@ -320,10 +445,10 @@ export class TaskService implements DrainParticipant {
   }
 
   #settled(task: Settled, outcome: Outcome): void {
-    const { taskId, attempt, startedAt, endedAt } = task
+    const { taskId, attempt, startedAt, endedAt, requestId: reqId } = task
     const type = this.#label(task.type)
     const ran = startedAt === undefined ? undefined : (endedAt - startedAt) / 1000
-    const fields = { taskId, type: task.type, seconds: ran }
+    const fields = { taskId, type: task.type, reqId, seconds: ran }
     if (outcome.status === 'pending') {
       this.#metrics.taskRequeued(type, outcome.reason)
       this.#log.info({ ...fields, reason: outcome.reason, delayMs: outcome.delayMs }, 'task put back')
@@ -353,11 +478,6 @@ export class TaskService implements DrainParticipant {
     for (const wake of waiting) wake()
   }
 
-  #reject(reason: RejectReason, code: ErrorCode, ...args: unknown[]): TaskError {
-    this.#metrics.rejected.inc({ reason })
-    return new TaskError(code, ...args)
-  }
-
   /** Types that an older process knew must not become new label values. */
   #label(type: string): string {
     return this.#types.has(type) ? type : 'unknown'
@@ -370,7 +490,7 @@ function putBack(reason: 'shutdown' | 'lost', requeues: number, type: LoadedTask
   return { status: 'failed', error: { code: 'TASK_REQUEUE_LIMIT', message } }
 }
 
-/** Equal for bodies that are equal as JSON values, whatever the order of their keys. */
-function fingerprintOf(body: object): string {
-  return createHash('sha256').update(stringify(body)).digest('base64')
+/** What starts the same task again. */
+function asNew({ type, input, priority, labels }: TaskRecord): NewTask {
+  return { type, input, priority, ...(labels && { labels }) }
 }

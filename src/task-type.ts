@@ -16,12 +16,28 @@ export interface TaskContext<State = unknown> {
   /** Aborted on cancel, timeout and the end of the grace period; `reason.code` is `client`, `timeout` or `shutdown`. */
   readonly signal: AbortSignal
   readonly log: TaskLog
+  /** What the client gave the task to find it by. */
+  readonly labels: Readonly<Record<string, string>>
+  /** `X-Request-Id` of the request that started the task, for the log and for calls to other services. */
+  readonly requestId: string | undefined
+  /** Its `traceparent`, to go on with its trace. */
+  readonly traceparent: string | undefined
   /** The state of the last checkpoint that an earlier attempt made, if any. */
   readonly restored: State | undefined
   /** How far the task is: `value` in [0, 1], never falling within an attempt; `text` at most 1,000 characters. */
   progress(value: number, text?: string): void
   /** Resolves when `state` (JSON, at most 4 MiB) is durable; a later attempt finds it in `restored`. */
   checkpoint(state: State): Promise<void>
+}
+
+/** A wait that grows with each thrown error: `initial`, `initial * factor`, … but not beyond `max` seconds. */
+export interface Backoff {
+  initial: number
+  /** [2] */
+  factor?: number
+  max?: number
+  /** Takes between half of the wait and all of it, at random [true]. */
+  jitter?: boolean
 }
 
 /** A kind of work. Durations are in seconds; what is left out takes the default in brackets. */
@@ -31,6 +47,8 @@ export interface TaskType<Input = unknown, State = unknown> {
   description: string
   /** JSON Schema of the input; defaults are filled in, types are not coerced. */
   input: object
+  /** JSON Schema of the result [anything]; one that does not fit fails the task with `RESULT_INVALID`. */
+  output?: object
   /**
    * `process` [default]: a child process, can be killed and runs out of its own memory only. `thread`: a worker thread,
    * for code whose memory is bounded. `inline`: on the event loop, for I/O.
@@ -45,9 +63,11 @@ export interface TaskType<Input = unknown, State = unknown> {
   /** Thrown errors allowed before the task is `failed` [1]. Being put back is not counted here. */
   attempts?: number
   /** Wait after a thrown error, before the next attempt [0]. */
-  backoffSeconds?: number
+  backoffSeconds?: number | Backoff
   /** How often it may be put back by a shutdown or a lost process before it fails with `TASK_REQUEUE_LIMIT` [20]. */
   maxRequeues?: number
+  /** How many of its tasks run at once, in all processes of the store together [no limit but `MAX_WORKERS`]. */
+  concurrency?: number
   /** Does the work; the resolved value is the result (JSON, at most 1 MiB). */
   run(input: Input, ctx: TaskContext<State>): unknown
 }

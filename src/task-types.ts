@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Type } from '@sinclair/typebox'
@@ -12,6 +13,7 @@ import { within } from './shutdown.ts'
 import { type Isolation, isolations } from './task.ts'
 import type { TaskType } from './task-type.ts'
 import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
+import demo from './tasks/demo/demo.ts'
 import { checkAddress } from './tasks/link-check/address.ts'
 import { linkCheck } from './tasks/link-check/link-check.ts'
 import { describeProblems, onFirstUse } from './validation.ts'
@@ -21,18 +23,24 @@ export interface LoadedTaskType {
   type: string
   description: string
   inputSchema: object
+  outputSchema?: object
   isolation: Isolation
   onShutdown: 'cancel' | 'requeue'
   onLost: 'fail' | 'requeue'
   timeoutMs: number
   attempts: number
-  backoffMs: number
+  /** How long to wait after the n-th thrown error, counted from 1. */
+  backoffMs(failure: number): number
+  /** How many of its tasks may run at once, in all processes of the store together. */
+  concurrency?: number
   maxRequeues: number
   /** URL of the module whose default export it is. */
   module: string
   run: TaskType['run']
-  /** What is wrong with an input, naming the field; undefined if nothing is. Fills in defaults. */
-  checkInput(input: unknown): string | undefined
+  /** What is wrong with an input, naming the field under `path`; undefined if nothing is. Fills in defaults. */
+  checkInput(input: unknown, path?: string): string | undefined
+  /** What is wrong with a result (JSON text), if its type says what it has to be. */
+  checkOutput?(result: string): string | undefined
 }
 
 // From when on the log says what the start waits for, and how long it waits.
@@ -40,6 +48,15 @@ const slowLoadMs = 5_000
 const maxLoadMs = 60_000
 
 const Seconds = Type.Number({ minimum: 0, maximum: 2_000_000 })
+const Backoff = Type.Object(
+  {
+    initial: Seconds,
+    factor: Type.Optional(Type.Number({ minimum: 1 })),
+    max: Type.Optional(Seconds),
+    jitter: Type.Optional(Type.Boolean())
+  },
+  { additionalProperties: false }
+)
 
 /** What a module's default export must look like. */
 const Shape = Type.Object(
@@ -47,12 +64,14 @@ const Shape = Type.Object(
     type: Type.String({ pattern: '^[a-z0-9]+([-_.][a-z0-9]+)*$', maxLength: 100 }),
     description: Type.String(),
     input: Type.Object({}),
+    output: Type.Optional(Type.Object({})),
     isolation: Type.Optional(Type.Unsafe({ type: 'string', enum: isolations })),
     onShutdown: Type.Optional(Type.Unsafe({ type: 'string', enum: ['cancel', 'requeue'] })),
     onLost: Type.Optional(Type.Unsafe({ type: 'string', enum: ['fail', 'requeue'] })),
     timeoutSeconds: Type.Optional(Seconds),
     attempts: Type.Optional(Type.Integer({ minimum: 1 })),
-    backoffSeconds: Type.Optional(Seconds),
+    backoffSeconds: Type.Optional(Type.Union([Seconds, Backoff])),
+    concurrency: Type.Optional(Type.Integer({ minimum: 1 })),
     maxRequeues: Type.Optional(Type.Integer({ minimum: 0 })),
     run: Type.Unknown()
   },
@@ -85,7 +104,7 @@ const builtIn = (name: string) => new URL(`./tasks/${name}/${name}.${extension}`
 type TypeSettings = Pick<Settings, 'TASKS_DIR' | 'TASK_TIMEOUT' | 'LINK_CHECK_ALLOW_PRIVATE'>
 
 /**
- * Loads the built-in task types and those of TASKS_DIR (`*.js`, `*.mjs`).
+ * Loads the built-in task types and those of TASKS_DIR (`*.js`, `*.mjs`, and `*.ts` where Node strips types).
  * Throws a StartError that names the file for a broken module, a duplicate name or an invalid schema.
  */
 export async function loadTaskTypes(settings: TypeSettings, log: Log): Promise<Map<string, LoadedTaskType>> {
@@ -93,7 +112,8 @@ export async function loadTaskTypes(settings: TypeSettings, log: Log): Promise<M
   const links = linkCheck({ isAllowed: checkAddress(settings.LINK_CHECK_ALLOW_PRIVATE) })
   const loaded = [
     checkTaskType(bomCoverage, builtIn('bom-coverage'), defaultTimeoutMs, ownInputChecker),
-    checkTaskType(links, builtIn('link-check'), defaultTimeoutMs, ownInputChecker)
+    checkTaskType(links, builtIn('link-check'), defaultTimeoutMs, ownInputChecker),
+    checkTaskType(demo, builtIn('demo'), defaultTimeoutMs, ownInputChecker)
   ]
   for (const module of settings.TASKS_DIR ? await modulesIn(settings.TASKS_DIR) : []) {
     loaded.push(await loadTaskType(module, defaultTimeoutMs, log))
@@ -110,12 +130,28 @@ export async function loadTaskTypes(settings: TypeSettings, log: Log): Promise<M
 
 async function modulesIn(dir: string): Promise<string[]> {
   try {
-    const names = await readdir(dir)
-    const modules = names.filter((name) => /\.m?js$/.test(name)).sort()
-    return modules.map((name) => pathToFileURL(resolve(join(dir, name))).href)
+    const modules: string[] = []
+    for (const name of (await readdir(dir)).sort()) {
+      // Those are for helpers; a file may be a link, as in a ConfigMap.
+      if (name.startsWith('_') || !/\.(m?js|ts)$/.test(name) || name.endsWith('.d.ts')) continue
+      const path = resolve(join(dir, name))
+      if ((await stat(path)).isDirectory()) continue
+      if (name.endsWith('.ts')) requireTypeStripping(path)
+      modules.push(pathToFileURL(path).href)
+    }
+    return modules
   } catch (error) {
+    if (error instanceof StartError) throw error
     throw new StartError(`TASKS_DIR cannot be read: ${error instanceof Error ? error.message : error}`)
   }
+}
+
+function requireTypeStripping(path: string): void {
+  // Not in the types of the oldest Node that is supported.
+  if ('typescript' in process.features && process.features.typescript) return
+  throw new StartError(
+    `${path}: Node ${process.version} does not run TypeScript; use Node 22.18 or later, or compile it to JavaScript`
+  )
 }
 
 /** Loads and checks one module. StartError. */
@@ -129,9 +165,19 @@ export async function loadTaskType(
     exports = await importInTime(module, log)
   } catch (error) {
     if (error instanceof StartError) throw error
-    throw new StartError(`${module} cannot be loaded: ${error instanceof Error ? error.stack : error}`)
+    throw new StartError(`${module} cannot be loaded: ${describeLoadError(module, error)}`)
   }
   return checkTaskType(exports.default, module, defaultTimeoutMs)
+}
+
+function describeLoadError(module: string, error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const stack = error.stack ?? error.message
+  if (!(error instanceof SyntaxError) || /^file:/.test(stack)) return stack
+  // Where a file cannot be parsed Node only says when nobody catches the error. Nothing of the module is run.
+  const options = ['--input-type=module', '--eval', `import ${JSON.stringify(module)}`]
+  const { stderr } = spawnSync(process.execPath, options, { encoding: 'utf8', timeout: 10_000 })
+  return /^file:.*:\d+\n[\s\S]*?SyntaxError.*$/m.exec(stderr)?.[0] ?? stack
 }
 
 /** A module may wait for something that never comes, and nothing else would say which one it is. */
@@ -166,30 +212,60 @@ export function checkTaskType(
     onLost: type.onLost ?? 'fail',
     timeoutMs: type.timeoutSeconds === undefined ? defaultTimeoutMs : type.timeoutSeconds * 1000,
     attempts: type.attempts ?? 1,
-    backoffMs: (type.backoffSeconds ?? 0) * 1000,
+    backoffMs: backoffOf(type.backoffSeconds ?? 0),
+    ...(type.concurrency !== undefined && { concurrency: type.concurrency }),
     maxRequeues: type.maxRequeues ?? 20,
     module,
     run: type.run.bind(type),
-    checkInput: makeChecker(type, module)
+    checkInput: makeChecker(type, module),
+    ...(type.output && { outputSchema: type.output, checkOutput: outputChecker(type.output, module) })
   }
 }
 
-function inputChecker(type: TaskType, module: string): LoadedTaskType['checkInput'] {
-  const is2020 = '$schema' in type.input && String(type.input.$schema).includes('2020-12')
-  let validate: ValidateFunction
-  try {
-    validate = (is2020 ? draft2020() : draft7()).compile(type.input)
-  } catch (error) {
-    throw new StartError(`${module}: invalid input schema: ${error instanceof Error ? error.message : error}`)
+// As the timers, and the settings, take it at most.
+const maxBackoffSeconds = 2_000_000
+
+function backoffOf(backoff: NonNullable<TaskType['backoffSeconds']>): LoadedTaskType['backoffMs'] {
+  if (typeof backoff === 'number') return () => backoff * 1000
+  const { initial, factor = 2, max = maxBackoffSeconds, jitter = true } = backoff
+  return (failure) => {
+    const seconds = Math.min(initial * factor ** (failure - 1), max)
+    // So that what failed together does not come back together.
+    return Math.round(seconds * 1000 * (jitter ? 0.5 + Math.random() / 2 : 1))
   }
-  return (input) => (validate(input) ? undefined : describeProblems(validate.errors, 'body/input'))
+}
+
+function outputChecker(schema: object, module: string): (result: string) => string | undefined {
+  const validate = compile(schema, module, 'output', false)
+  return (result) => (validate(JSON.parse(result)) ? undefined : describeProblems(validate.errors, 'result'))
+}
+
+function inputChecker(type: TaskType, module: string): LoadedTaskType['checkInput'] {
+  const validate = compile(type.input, module, 'input', true)
+  return (input, path = 'body/input') =>
+    validate(input) ? undefined : describeProblems(validate.errors, path)
+}
+
+/** Defaults are filled in where the value that is checked is also the one that is used. StartError. */
+function compile(schema: object, module: string, what: string, useDefaults: boolean): ValidateFunction {
+  const { $schema } = schema as { $schema?: string }
+  const is2020 = String($schema).includes('2020-12')
+  const plain = useDefaults ? options : { ...options, useDefaults: false }
+  try {
+    if (is2020) return (useDefaults ? draft2020() : withFormats(new Ajv2020(plain))).compile(schema)
+    return (useDefaults ? draft7() : withFormats(new Ajv(plain))).compile(schema)
+  } catch (error) {
+    throw new StartError(
+      `${module}: invalid ${what} schema: ${error instanceof Error ? error.message : error}`
+    )
+  }
 }
 
 /** For the built-in types, whose schemas have tests: compiled when the first input comes. */
 function ownInputChecker(type: TaskType): LoadedTaskType['checkInput'] {
   const validator = onFirstUse(() => own.compile(type.input))
-  return (input) => {
+  return (input, path = 'body/input') => {
     const validate = validator()
-    return validate(input) ? undefined : describeProblems(validate.errors, 'body/input')
+    return validate(input) ? undefined : describeProblems(validate.errors, path)
   }
 }

@@ -4,8 +4,18 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Test } from 'tap'
 import t from 'tap'
-import type { Claim, Engine, EngineHost, Events, Outcome, Submission } from '../src/engine.ts'
-import type { TaskEvent, UnparsedRecord } from '../src/task.ts'
+import type {
+  Claim,
+  Engine,
+  EngineHost,
+  Events,
+  Outcome,
+  Submission,
+  Submitted,
+  TaskChange,
+  TaskSearch
+} from '../src/engine.ts'
+import type { TaskEvent, TaskQuery, UnparsedRecord } from '../src/task.ts'
 
 export interface EngineOptions {
   maxRunning: number
@@ -34,6 +44,7 @@ function testHost(
   const attempts: Attempt[] = []
   const settled: { taskId: string; outcome: Outcome }[] = []
   const dropped: string[] = []
+  const changes: TaskChange[] = []
   let changed = () => {}
   let change = new Promise<void>((resolve) => (changed = resolve))
   const notify = () => {
@@ -63,12 +74,20 @@ function testHost(
       dropped.push(taskId)
       notify()
     },
-    committed: () => {}
+    committed: () => {},
+    changed: (change) => {
+      changes.push(change)
+      notify()
+    },
+    changesMissed: () => {}
   }
   return {
     host,
     attempts,
     settled,
+    changes,
+    /** The changes that the engine told, when there are as many. */
+    changed: (count: number) => until(() => (changes.length >= count ? changes : undefined)),
     /** The n-th attempt that the engine started, counted from 0. */
     attempt: (n: number) => until(() => attempts[n]),
     /** The outcomes of a task, when there are as many. */
@@ -121,6 +140,12 @@ function required(record: UnparsedRecord | undefined): UnparsedRecord {
   return record
 }
 
+async function submitOne(engine: Engine, task: Submission): Promise<Submitted> {
+  const [submitted] = await engine.submit([task])
+  if (!submitted) throw new Error('nothing was submitted')
+  return submitted
+}
+
 const unknownId = '01890000-0000-7000-8000-000000000000'
 
 export function engineSuite(makeStore: () => OpenEngine): void {
@@ -139,7 +164,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     engine.setClaiming(true)
     t.teardown(() => engine.stop())
     const submit = async (task: Partial<Submission> = {}) =>
-      (await engine.submit({ type: 'work', input: '{}', priority: 0, ...task })).taskId
+      (await submitOne(engine, { type: 'work', input: '{}', priority: 0, ...task })).taskId
     /** Stops the engine and opens the store again, as another process would. */
     const restart = async (lost?: Outcome, more: Partial<EngineOptions> = {}) => {
       await engine.stop()
@@ -207,7 +232,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
         await submit({ priority: 9 })
       ]
       t.equal(attempts.length, 1)
-      t.equal(await engine.pendingCount(), 4)
+      t.equal((await engine.pendingCounts()).pending, 4)
 
       settle(completed())
       const order = []
@@ -219,7 +244,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
 
       t.strictSame(order, [high1, high2, low1, low2])
       t.not(blocker, low1)
-      t.equal(await engine.pendingCount(), 0)
+      t.equal((await engine.pendingCounts()).pending, 0)
     }
   )
 
@@ -333,7 +358,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
 
     t.strictSame(typesOf(await reader), ['task_cancelled'])
     t.strictSame(await outcomes(taskId), [{ status: 'cancelled', reason: 'client' }])
-    t.equal(await engine.pendingCount(), 0)
+    t.equal((await engine.pendingCounts()).pending, 0)
     settle(completed())
     const last = await submit()
     t.equal((await attempt(1)).claim.taskId, last)
@@ -537,7 +562,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     const idempotency = { key: 'k1', fingerprint: 'f1' }
     const task: Submission = { type: 'work', input: '{}', priority: 0, idempotency }
 
-    const answers = await Promise.all(Array.from({ length: 30 }, () => engine.submit(task)))
+    const answers = await Promise.all(Array.from({ length: 30 }, () => submitOne(engine, task)))
 
     t.equal(new Set(answers.map(({ taskId }) => taskId)).size, 1)
     t.equal(answers.filter(({ replayed }) => !replayed).length, 1)
@@ -550,7 +575,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
 
     ;(await attempt(0)).settle(completed())
     await outcomes(taskId)
-    t.strictSame(await engine.submit(task), { taskId, replayed: true })
+    t.strictSame(await submitOne(engine, task), { taskId, replayed: true })
     await engine.remove(taskId)
     t.equal(await engine.findByKey('k1'), undefined, 'the key lives as long as its task')
     t.not(await submit({ idempotency: { key: 'k1', fingerprint: 'other' } }), taskId)
@@ -566,7 +591,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     )
 
     t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 5)
-    t.equal(await engine.pendingCount(), 5)
+    t.equal((await engine.pendingCounts()).pending, 5)
     const refused = answers.findIndex(({ status }) => status === 'rejected')
     t.match(answers[refused], { reason: { code: 'TASK_QUEUE_FULL' } })
     t.equal(await engine.findByKey(`k${refused}`), undefined)
@@ -858,5 +883,331 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     await t.rejects(engine.get(taskId), { code: 'STORE_UNAVAILABLE' })
     await t.rejects(submit(), { code: 'STORE_UNAVAILABLE' })
     t.equal(attempts.length, 0)
+  })
+
+  t.test('labels, request id and traceparent are kept and reach the run', async (t) => {
+    const { engine, submit, attempt } = await start(t)
+    const origin = { labels: { 'order.id': 'A:17', shop: 'ü' }, requestId: 'r-1', traceparent: 'trace' }
+
+    const taskId = await submit(origin)
+
+    t.match((await attempt(0)).claim, origin)
+    const record = required(await engine.get(taskId))
+    t.strictSame(record.labels, origin.labels)
+    t.equal(record.requestId, 'r-1')
+    t.notOk('traceparent' in record)
+  })
+
+  t.test(
+    'a list by labels has the tasks that all of them hold for, newest first, page by page',
+    async (t) => {
+      const { engine, submit, attempt, outcomes } = await start(t, { maxRunning: 1 })
+      const blocker = await submit({ labels: { n: '0', parity: 'even' } })
+      const all = [blocker]
+      for (let n = 1; n < 30; n++)
+        all.unshift(
+          await submit({
+            type: n % 5 ? 'work' : 'other',
+            labels: { n: String(n % 3), parity: n % 2 ? 'odd' : 'even' }
+          })
+        )
+      ;(await attempt(0)).settle(completed())
+      await outcomes(blocker)
+      await attempt(1)
+      const list = async (query: Partial<TaskQuery>) => {
+        const found: string[] = []
+        let cursor: string | undefined
+        do {
+          const page = await engine.list({ limit: 2, ...query, ...(cursor !== undefined && { cursor }) })
+          t.ok(page.tasks.length <= 2)
+          found.push(...page.tasks.map(({ taskId }) => taskId))
+          cursor = page.nextCursor
+        } while (cursor !== undefined)
+        return found
+      }
+      const those = (wanted: (n: number) => boolean) => all.filter((_, index) => wanted(29 - index))
+
+      t.strictSame(
+        await list({ label: ['parity:odd'] }),
+        those((n) => n % 2 === 1)
+      )
+      t.strictSame(
+        await list({ label: ['n:1', 'parity:odd'] }),
+        those((n) => n % 3 === 1 && n % 2 === 1)
+      )
+      t.strictSame(await list({ label: ['n:1', 'n:2'] }), [])
+      t.strictSame(
+        await list({ label: ['n:1'], type: 'other' }),
+        those((n) => n % 3 === 1 && n % 5 === 0)
+      )
+      t.strictSame(await list({ label: ['n:0'], status: 'completed' }), [blocker])
+      t.strictSame(await list({ label: ['parity:even', 'n:0'], status: 'completed' }), [blocker])
+      t.strictSame(
+        await list({ label: ['n:1'], status: 'running' }),
+        those((n) => n === 1)
+      )
+      t.strictSame(await list({ label: ['n'] }), [])
+      t.strictSame(await list({ label: ['absent:1'] }), [])
+      await engine.remove(blocker)
+      t.strictSame(
+        await list({ label: ['n:0'] }),
+        those((n) => n % 3 === 0 && n > 0)
+      )
+    }
+  )
+
+  t.test('a task that is scheduled waits for its time, takes no slot, and is counted apart', async (t) => {
+    const { engine, submit, attempt, attempts } = await start(t, { maxRunning: 1, maxPending: 2 })
+    const runAt = Date.now() + 400
+    const later = await submit({ runAt })
+    const now = await submit({ runAt: Date.now() - 1000 })
+
+    t.equal((await attempt(0)).claim.taskId, now, 'one in the past runs at once')
+    t.match(await engine.pendingCounts(), { pending: 0, scheduled: 1 })
+    const record = required(await engine.get(later))
+    t.match(record, { status: 'pending', runAt: new Date(runAt).toISOString() })
+    await submit()
+    await t.rejects(submit(), { code: 'TASK_QUEUE_FULL' }, 'it counts in MAX_PENDING')
+    t.equal(attempts.length, 1)
+    for (const n of [0, 1]) (await attempt(n)).settle(completed())
+    const { claim, settle } = await attempt(2)
+    t.equal(claim.taskId, later)
+    t.ok(Date.now() >= runAt - 1)
+    t.ok(claim.waitedMs < 10_000)
+    t.match(await engine.pendingCounts(), { pending: 0, scheduled: 0 })
+    settle(completed())
+  })
+
+  t.test('a task that is scheduled outlives a restart, and can be cancelled', async (t) => {
+    const { submit, restart } = await start(t)
+    const [far, near] = [
+      await submit({ runAt: Date.now() + 3_600_000 }),
+      await submit({ runAt: Date.now() + 300 })
+    ]
+
+    const { engine, attempt, outcomes } = await restart()
+
+    t.equal((await attempt(0)).claim.taskId, near)
+    t.match(await engine.pendingCounts(), { pending: 0, scheduled: 1 })
+    await engine.cancel(far)
+    await outcomes(far)
+    t.match(await engine.get(far), { status: 'cancelled', attempt: 0 })
+    t.match(await engine.pendingCounts(), { pending: 0, scheduled: 0 })
+  })
+
+  const task = (more: Partial<Submission> = {}): Submission => ({
+    type: 'work',
+    input: '{}',
+    priority: 0,
+    ...more
+  })
+
+  t.test('a batch is accepted whole and in order', async (t) => {
+    const { engine, attempt, restart } = await start(t, { maxRunning: 1 })
+    const batch = Array.from({ length: 50 }, (_, n) => task({ input: String(n), labels: { batch: 'b' } }))
+
+    const submitted = await engine.submit(batch)
+
+    const ids = submitted.map(({ taskId }) => taskId)
+    t.equal(new Set(ids).size, 50)
+    t.ok(submitted.every(({ replayed }) => !replayed))
+    const page = await engine.list({ label: ['batch:b'], limit: 100 })
+    t.strictSame(
+      page.tasks.map(({ taskId }) => taskId),
+      ids.toReversed()
+    )
+    t.match((await attempt(0)).claim, { taskId: ids[0], input: '0' })
+    const next = await restart({ status: 'failed', error: { code: 'LOST', message: 'lost' } })
+    t.equal((await next.attempt(0)).claim.taskId, ids[1], 'durable, in order')
+  })
+
+  t.test('a batch that does not fit, or with a key that is in use, leaves nothing behind', async (t) => {
+    const { engine, submit } = await start(t, { maxRunning: 1, maxPending: 5 })
+    await submit({ idempotency: { key: 'used', fingerprint: 'f' } })
+    const inUse = { key: 'used', fingerprint: 'other', name: 'body/tasks/2/idempotencyKey' }
+
+    await t.rejects(engine.submit([task(), task(), task({ idempotency: inUse })]), {
+      code: 'IDEMPOTENCY_KEY_REUSED',
+      message: /tasks\/2/
+    })
+    await t.rejects(engine.submit(Array.from({ length: 6 }, () => task())), { code: 'TASK_QUEUE_FULL' })
+
+    t.equal((await engine.list({ limit: 10 })).tasks.length, 1)
+    t.equal((await engine.submit(Array.from({ length: 5 }, () => task()))).length, 5)
+  })
+
+  t.test('a key that is twice in a batch is one task, and 422 with another body', async (t) => {
+    const { engine, submit } = await start(t, { maxRunning: 1 })
+    const before = await submit({ idempotency: { key: 'before', fingerprint: 'f' } })
+    const keyed = (key: string, fingerprint: string, name = key) =>
+      task({ idempotency: { key, fingerprint, name } })
+
+    const answers = await engine.submit([
+      keyed('a', '1'),
+      keyed('before', 'f'),
+      keyed('b', '1'),
+      keyed('a', '1')
+    ])
+    const again = await engine.submit([keyed('b', '1'), keyed('a', '1')])
+    await t.rejects(engine.submit([keyed('c', '1'), keyed('c', '2', 'index 1')]), {
+      code: 'IDEMPOTENCY_KEY_REUSED',
+      message: /index 1/
+    })
+
+    t.strictSame(
+      answers.map(({ replayed }) => replayed),
+      [false, true, false, true]
+    )
+    t.equal(answers[1]?.taskId, before)
+    t.equal(answers[3]?.taskId, answers[0]?.taskId)
+    t.strictSame(again, [
+      { taskId: answers[2]?.taskId, replayed: true },
+      { taskId: answers[0]?.taskId, replayed: true }
+    ])
+    t.equal((await engine.list({ limit: 10 })).tasks.length, 3)
+    t.equal(await engine.findByKey('c'), undefined)
+  })
+
+  t.test('a retry knows its task and is known to it; once means once', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t)
+    const first = await submit({ input: '{"a":1}' })
+    ;(await attempt(0)).settle(completed())
+    await outcomes(first)
+
+    t.equal(await engine.input(first), '{"a":1}', 'the input is kept until the task is removed')
+    const once = { taskId: first, once: true }
+    const results = await Promise.all([
+      submitOne(engine, task({ retryOf: once })),
+      submitOne(engine, task({ retryOf: once }))
+    ])
+    t.equal(results[0]?.taskId, results[1]?.taskId)
+    t.strictSame(results.map(({ replayed }) => replayed).sort(), [false, true])
+    t.match(await engine.get(first), { retriedAs: results[0]?.taskId })
+    t.match(await engine.get(results[0]?.taskId ?? ''), { retryOf: first })
+    const another = await submit({ retryOf: { taskId: first, once: false } })
+    t.match(await engine.get(first), { retriedAs: another })
+    await engine.remove(first)
+    t.equal(await engine.input(first), undefined)
+    t.ok(await submit({ retryOf: { taskId: first, once: false } }), 'one that is gone can still be repeated')
+  })
+
+  t.test('a search finds in pages what all its conditions hold for', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t, { maxRunning: 1 })
+    const running = await submit({ labels: { a: '1' } })
+    await attempt(0)
+    const ids: string[] = []
+    for (let n = 0; n < 7; n++)
+      ids.unshift(await submit({ labels: { a: '1' }, type: n === 3 ? 'other' : 'work' }))
+    const search = async (conditions: Partial<TaskSearch>) => {
+      const found: string[] = []
+      let from: string | undefined
+      do {
+        const page = await engine.search(
+          { statuses: ['pending', 'running'], labels: [], ...conditions },
+          3,
+          from
+        )
+        found.push(...page.taskIds)
+        from = page.next
+      } while (from !== undefined)
+      return found
+    }
+    const created = (await engine.get(ids[3] ?? ''))?.createdAt ?? ''
+
+    t.strictSame(await search({}), [...ids, running])
+    t.strictSame(await search({ statuses: ['pending'] }), ids)
+    t.strictSame(await search({ statuses: [] }), [])
+    t.strictSame(await search({ labels: ['a:1'], type: 'other' }), [ids[3]])
+    t.strictSame(await search({ labels: ['a:2'] }), [])
+    const after = await search({ createdAfter: Date.parse(created) })
+    const before = await search({ createdBefore: Date.parse(created) })
+    const same = await search({
+      createdAfter: Date.parse(created) - 1,
+      createdBefore: Date.parse(created) + 1
+    })
+    t.ok(same.includes(ids[3] ?? ''))
+    t.strictSame([...after, ...same, ...before], [...ids, running])
+    await engine.cancel(running)
+    t.strictSame(await search({ statuses: ['running'], except: 'cancelling' }), [])
+    ;(await attempt(0)).settle({ status: 'cancelled', reason: 'client' })
+    await outcomes(running)
+    t.strictSame(await search({ statuses: ['cancelled'], except: 'retried' }), [running])
+    await submit({ retryOf: { taskId: running, once: false } })
+    t.strictSame(await search({ statuses: ['cancelled'], except: 'retried' }), [])
+  })
+
+  t.test('many are cancelled and removed at once, those that cannot be are passed over', async (t) => {
+    const { engine, submit, attempt, outcomes } = await start(t, { maxRunning: 1 })
+    const running = await submit()
+    const { claim } = await attempt(0)
+    const pending = [await submit(), await submit({ runAt: Date.now() + 1_000_000 })]
+    const all = [running, ...pending, unknownId]
+    const told = new Promise((resolve) => claim.stop.listen(resolve))
+
+    t.equal(await engine.removeMany(all), 0)
+    t.equal(await engine.cancelMany(all), 3)
+    t.equal(await engine.cancelMany(all), 0)
+
+    t.equal(await told, 'client')
+    for (const taskId of pending) await outcomes(taskId)
+    t.match(await engine.pendingCounts(), { pending: 0, scheduled: 0 })
+    t.equal(await engine.removeMany(all), 2)
+    t.equal(await engine.get(pending[0] ?? ''), undefined)
+    ;(await attempt(0)).settle({ status: 'cancelled', reason: 'client' })
+    await outcomes(running)
+    t.equal(await engine.removeMany(all), 1)
+  })
+
+  t.test('ended resolves when a task has ended, was removed, or nobody waits any more', async (t) => {
+    const { engine, submit, attempt } = await start(t, { maxRunning: 1 })
+    const [first, second] = [await submit(), await submit()]
+    const signal = never()
+    const { claim, settle } = await attempt(0)
+    claim.progress(0.5, 'half')
+    const waits = [engine.ended(first, signal), engine.ended(first, signal)]
+    const abort = new AbortController()
+    const aborted = engine.ended(second, abort.signal)
+    let over = false
+    void Promise.all(waits).then(() => (over = true))
+    await engine.get(first)
+    t.notOk(over)
+
+    settle(completed())
+    abort.abort()
+
+    await Promise.all([...waits, aborted])
+    t.match(await engine.get(first), { status: 'completed' })
+    await engine.ended(first, signal)
+    await engine.ended(unknownId, signal)
+  })
+
+  t.test('whoever watches hears of everything that happens to all tasks, with their labels', async (t) => {
+    const { engine, submit, attempt, changes, changed } = await start(t, { maxRunning: 1 })
+    const before = await submit()
+    ;(await attempt(0)).settle(completed())
+    await engine.ended(before, never())
+    t.strictSame(changes, [], 'nobody watches')
+
+    await engine.setWatching(true)
+    const taskId = await submit({ type: 'other', labels: { a: '1' } })
+    const { claim, settle } = await attempt(1)
+    claim.progress(0.5, 'half')
+    settle({ status: 'pending', reason: 'retry', delayMs: 0, error: { code: 'E', message: 'no' } })
+    ;(await attempt(2)).settle(completed({ done: true }))
+
+    const heard = (await changed(6)).filter((change) => change.taskId === taskId)
+    t.strictSame(
+      heard.map(({ type, data }) => [type, JSON.parse(data)]),
+      [
+        ['task_accepted', { status: 'pending' }],
+        ['task_started', { attempt: 1 }],
+        ['progress_update', { value: 0.5, text: 'half' }],
+        ['task_requeued', { reason: 'retry', error: { code: 'E', message: 'no' } }],
+        ['task_started', { attempt: 2 }],
+        ['task_completed', { done: true }]
+      ]
+    )
+    for (const change of heard) t.match(change, { taskType: 'other', labels: { a: '1' }, at: Number })
+    await engine.setWatching(false)
   })
 }

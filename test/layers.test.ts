@@ -34,7 +34,7 @@ const rules: { rule: string; of: (file: string) => boolean; forbidden: (name: st
   {
     rule: 'routes reach the core through decorators, but for its shapes and errors',
     of: (file) => file.startsWith('routes/'),
-    forbidden: (name) => /^(src|plugins)\//.test(name) && !/^src\/(task|errors)\.ts$/.test(name)
+    forbidden: (name) => /^(src|plugins)\//.test(name) && !/^src\/(task|task-events|errors)\.ts$/.test(name)
   },
   {
     rule: 'the SQLite driver is known in src/embedded only',

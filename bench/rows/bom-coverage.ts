@@ -33,6 +33,9 @@ const context = {
   attempt: 1,
   signal: new AbortController().signal,
   restored: undefined,
+  labels: {},
+  requestId: undefined,
+  traceparent: undefined,
   log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
   progress: nothing,
   checkpoint: async () => {}

@@ -40,10 +40,12 @@ async function startEngine() {
       else early.add(taskId)
     },
     dropped: () => {},
-    committed: () => {}
+    committed: () => {},
+    changed: () => {},
+    changesMissed: () => {}
   })
   engine.setClaiming(true)
-  const submit = async () => (await engine.submit({ type: 'no-op', input, priority: 0 })).taskId
+  const submit = async () => (await engine.submit([{ type: 'no-op', input, priority: 0 }]))[0]?.taskId ?? ''
   const client = new Redis(url)
   const numberIn = async (section: string, pattern: RegExp) =>
     Number(pattern.exec(await client.info(section))?.[1] ?? 0)

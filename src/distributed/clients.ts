@@ -33,6 +33,10 @@ export const forCommands = (url: string): Client =>
 export const forBlocking = (url: string, socketTimeout: number): Client =>
   connect(url, { socketTimeout, autoResendUnfulfilledCommands: false })
 
+/** For listening, which nobody waits for: it begins anew with each connection. */
+export const forSubscribing = (url: string): Client =>
+  connect(url, { autoResubscribe: false, socketTimeout: 10_000 })
+
 /**
  * `redis://host`, and with TLS `rediss://host`, is one Redis; `redis://sentinel?sentinel=name` asks a Sentinel for its
  * primary of that name; `redis://node?cluster=true` finds our slot in a Redis Cluster.

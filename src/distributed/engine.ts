@@ -1,17 +1,26 @@
 import { randomUUID } from 'node:crypto'
-import type { Engine, EngineHost, Events, ShutdownReport, Submission } from '../engine.ts'
+import type {
+  Engine,
+  EngineHost,
+  Events,
+  ShutdownReport,
+  Submission,
+  Submitted,
+  TaskSearch
+} from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { cancelledByClient } from '../outcome.ts'
 import { within } from '../shutdown.ts'
 import { decodeCursor, encodeCursor, sweepIntervalMs } from '../stored.ts'
-import { isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
+import { isFinished, statuses, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { newTaskId } from '../task-id.ts'
 import { Availability } from './availability.ts'
+import { Changes } from './changes.ts'
 import { Connection } from './connection.ts'
 import { EventStreams, isAfter } from './event-streams.ts'
 import { Jobs } from './jobs.ts'
-import { Records } from './records.ts'
+import { type Cancelled, Records } from './records.ts'
 import { Worker } from './worker.ts'
 
 export interface DistributedOptions {
@@ -54,42 +63,92 @@ export class DistributedEngine implements Engine {
       log.warn('the task store does not answer; not ready until it does')
   }
 
-  async submit(task: Submission): Promise<{ taskId: string; replayed: boolean }> {
-    const taskId = newTaskId()
-    const answer = await this.#change((records) => records.accept(taskId, task, this.#options.maxPending))
-    if (answer === 'accepted') return { taskId, replayed: false }
+  async submit(tasks: readonly Submission[]): Promise<Submitted[]> {
+    const wanted = tasks.map((task) => ({ taskId: newTaskId(), task }))
+    const answer = await this.#change((records) => records.submit(wanted, this.#options.maxPending))
     if ('pending' in answer) throw new TaskError('TASK_QUEUE_FULL', answer.pending)
-    if (answer.fingerprint !== task.idempotency?.fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
-    return { taskId: answer.taskId, replayed: true }
+    if ('reused' in answer) {
+      const name = tasks[answer.reused]?.idempotency?.name ?? 'The key'
+      throw new TaskError('IDEMPOTENCY_KEY_REUSED', name)
+    }
+    return answer.taskIds.map((taskId, index) => ({ taskId, replayed: taskId !== wanted[index]?.taskId }))
   }
 
   async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
     return this.#opened().records.findByKey(key)
   }
 
+  async input(taskId: string): Promise<string | undefined> {
+    return this.#opened().records.input(taskId)
+  }
+
   async get(taskId: string): Promise<UnparsedRecord | undefined> {
     return this.#opened().records.get(taskId)
   }
 
-  async list({ cursor, limit, ...filter }: TaskQuery): Promise<TaskPage> {
+  async list({ cursor, limit, label: labels = [], ...filter }: TaskQuery): Promise<TaskPage> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-    const found = await this.#opened().records.page(filter, before, limit + 1)
+    const { records } = this.#opened()
+    if (labels.length > 0) {
+      const { status, ...rest } = filter
+      const search = { statuses: status ? [status] : statuses, labels, ...rest }
+      const { tasks, next } = await this.#search(search, before, limit)
+      const page = await records.summaries(tasks.map(({ taskId }) => taskId))
+      return next > 0 ? { tasks: page, nextCursor: encodeCursor(next) } : { tasks: page }
+    }
+    const found = await records.page(filter, before, limit + 1)
     const page = found.slice(0, limit)
     const tasks = page.map(({ record }) => record)
     const last = page.at(-1)
     return found.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
   }
 
+  async search(search: TaskSearch, limit: number, from?: string) {
+    const before = from === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(from)
+    const { tasks, next } = await this.#search(search, before, limit)
+    const taskIds = tasks.map(({ taskId }) => taskId)
+    return next > 0 ? { taskIds, next: encodeCursor(next) } : { taskIds }
+  }
+
+  /** One script looks at so many tasks at most, so that it holds nobody up. */
+  async #search(search: TaskSearch, before: number, limit: number) {
+    const tasks: { taskId: string; seq: number }[] = []
+    for (let next = before; ; ) {
+      const found = await this.#opened().records.search(search, next, limit - tasks.length)
+      tasks.push(...found.tasks)
+      next = found.next
+      if (next === 0 || tasks.length === limit) return { tasks, next }
+    }
+  }
+
   async cancel(taskId: string): Promise<UnparsedRecord> {
     const cancelled = await this.#change((records) => records.cancel(taskId))
     if (cancelled.was === 'unknown') throw new TaskError('TASK_NOT_FOUND', taskId)
     if (cancelled.was === 'finished') throw new TaskError('TASK_ALREADY_FINISHED', taskId, cancelled.status)
+    return this.#cancelled(cancelled)
+  }
+
+  async cancelMany(taskIds: readonly string[]): Promise<number> {
+    const all = await Promise.all(taskIds.map((taskId) => this.#change((records) => records.cancel(taskId))))
+    return all.filter((one) => {
+      if (one.was === 'unknown' || one.was === 'finished' || one.was === 'cancelling') return false
+      this.#cancelled(one)
+      return true
+    }).length
+  }
+
+  #cancelled(cancelled: Extract<Cancelled, { record: UnparsedRecord }>): UnparsedRecord {
     const { record } = cancelled
     if (cancelled.was === 'pending') {
-      const { type, attempt } = record
-      this.#host?.settled({ taskId, type, attempt, endedAt: cancelled.endedAt }, cancelledByClient)
+      const { taskId, type, attempt, requestId } = record
+      this.#host?.settled({ taskId, type, attempt, requestId, endedAt: cancelled.endedAt }, cancelledByClient)
     }
     return record
+  }
+
+  async removeMany(taskIds: readonly string[]): Promise<number> {
+    const was = await Promise.all(taskIds.map((taskId) => this.#change((records) => records.remove(taskId))))
+    return was.filter((status) => status !== undefined && isFinished(status)).length
   }
 
   async remove(taskId: string): Promise<void> {
@@ -112,12 +171,25 @@ export class DistributedEngine implements Engine {
     return streams.follow(taskId, known ? after : undefined, signal)
   }
 
+  async ended(taskId: string, signal: AbortSignal): Promise<void> {
+    const { streams } = this.#opened()
+    const task = await streams.find(taskId)
+    if (!task || isFinished(task.status)) return
+    // From its latest event on: those before do not matter here.
+    for await (const _ of streams.follow(taskId, task.lastEvent, signal));
+  }
+
+  async setWatching(watching: boolean): Promise<void> {
+    if (watching) await this.#opened().changes.listen()
+    else this.#open?.changes.close()
+  }
+
   setClaiming(claiming: boolean): void {
     this.#claiming = claiming
     this.#open?.worker.setClaiming(claiming)
   }
 
-  async pendingCount(): Promise<number> {
+  async pendingCounts(): Promise<{ pending: number; scheduled: number }> {
     return this.#opened().records.countPending()
   }
 
@@ -137,11 +209,12 @@ export class DistributedEngine implements Engine {
 
   async stop(): Promise<void> {
     if (!this.#open) return
-    const { connection, streams, jobs, worker } = this.#open
+    const { connection, streams, jobs, worker, changes } = this.#open
     clearInterval(this.#sweepTimer)
     await worker.stop()
     this.#open = undefined
     streams.stop()
+    changes.close()
     jobs.close()
     connection.close()
   }
@@ -187,5 +260,6 @@ function connect({ url, prefix, maxRunning, log }: DistributedOptions, host: Eng
   })
   const onCancel = (taskId: string) => worker.cancel(taskId)
   const streams = new EventStreams({ connection, key, owner, onCancel, log })
-  return { availability, connection, records: new Records(connection, key), streams, jobs, worker }
+  const changes = new Changes(connection, url, key, host)
+  return { availability, connection, records: new Records(connection, key), streams, jobs, worker, changes }
 }

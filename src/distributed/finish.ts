@@ -32,14 +32,14 @@ export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Prom
 
 /** Tells the host what was recorded. */
 function report({ host, log }: Worker, slot: Slot, outcome: Outcome, finished: Finished): void {
-  const { taskId, type } = slot.task
+  const { taskId, type, requestId } = slot.task
   const { attempt = 0, startedAt = 0 } = slot.begun ?? {}
   const { endedAt } = finished
   // Refused: recorded already, perhaps, by the same command, whose answer was lost.
   const status = finished.status === 'refused' ? finished.recorded : finished.status
   const recorded = [outcome, afterCancel(outcome)].find((one) => one.status === status)
   if (recorded) {
-    host.settled({ taskId, type, attempt, startedAt, endedAt }, recorded)
+    host.settled({ taskId, type, attempt, requestId, startedAt, endedAt }, recorded)
   } else {
     log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
     host.dropped(taskId, attempt)

@@ -1,5 +1,6 @@
 import type { Outcome } from '../engine.ts'
 import { afterCancel, outcomeEvent } from '../outcome.ts'
+import type { Labels } from '../task.ts'
 import type { BlockingConnection } from './blocking.ts'
 import type { Connection } from './connection.ts'
 import { asList, type Reply } from './replies.ts'
@@ -14,6 +15,9 @@ export interface ClaimedTask {
   /** JSON text. */
   input: string
   restored: string | undefined
+  labels: Labels | undefined
+  requestId: string | undefined
+  traceparent: string | undefined
 }
 
 /** An attempt whose process is lost, so that somebody has to resolve its outcome. */
@@ -233,14 +237,20 @@ function toClaims(reply: unknown): Claims {
   return claims
 }
 
-function toClaimedTask([, taskId, type, failures, requeues, input, restored]: Reply[]): ClaimedTask {
+function toClaimedTask([, taskId, type, failures, requeues, input, ...more]: Reply[]): ClaimedTask {
+  const [restored, labels, requestId, traceparent] = more.map((field) =>
+    typeof field === 'string' ? field : undefined
+  )
   return {
     taskId: String(taskId),
     type: String(type),
     failures: Number(failures),
     requeues: Number(requeues),
-    input: String(input),
-    restored: typeof restored === 'string' ? restored : undefined
+    input: String(input ?? 'null'),
+    restored,
+    labels: labels === undefined ? undefined : JSON.parse(labels),
+    requestId,
+    traceparent
   }
 }
 

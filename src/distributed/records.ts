@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import type { ShutdownReport, Submission } from '../engine.ts'
+import type { ShutdownReport, Submission, TaskSearch } from '../engine.ts'
 import { type StoredAttempt, type StoredTask, toRecord, toSummary } from '../stored.ts'
 import type { TaskStatus, TaskSummary, UnparsedRecord } from '../task.ts'
 import type { Connection } from './connection.ts'
 import { asList, type Reply } from './replies.ts'
 import { queueName } from './scripts/shared.ts'
+import { submitted } from './scripts/submit.ts'
 
 export type Cancelled =
   | { was: 'unknown' }
   | { was: 'finished'; status: string }
-  | { was: 'running'; record: UnparsedRecord }
+  | { was: 'running' | 'cancelling'; record: UnparsedRecord }
   | { was: 'pending'; record: UnparsedRecord; endedAt: number }
+
+// A batch of a thousand is one script.
+const submitMs = 1_500
 
 /** What requests do with the tasks that are kept in Redis, one method a script. */
 export class Records {
@@ -23,17 +27,18 @@ export class Records {
     this.#key = key
   }
 
-  /** A full queue answers how many tasks it has, a key that is used the task that it was used for. */
-  async accept(
-    taskId: string,
-    { type, priority, input, idempotency }: Submission,
+  /**
+   * For each task its id, or that of the one that stands for it already; a full queue answers how many tasks it has, a key
+   * that was used for something else the index of its task.
+   */
+  async submit(
+    tasks: readonly { taskId: string; task: Submission }[],
     maxPending: number
-  ): Promise<'accepted' | { pending: number } | { taskId: string; fingerprint: string }> {
-    const { key = '', fingerprint = '' } = idempotency ?? {}
-    const args = [taskId, type, priority, input, maxPending, key, fingerprint]
-    const [answer, detail] = asList(await this.#connection.run('accept', args))
+  ): Promise<{ taskIds: string[] } | { pending: number } | { reused: number }> {
+    const args = tasks.flatMap(({ taskId, task }) => toFields(taskId, task))
+    const [answer, detail] = asList(await this.#connection.run('submit', [maxPending, ...args], submitMs))
     if (answer === 'full') return { pending: Number(detail) }
-    return answer === 'used' ? parseUse(String(detail)) : 'accepted'
+    return answer === 'reused' ? { reused: Number(detail) } : { taskIds: asList(detail).map(String) }
   }
 
   async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
@@ -47,7 +52,8 @@ export class Records {
     if (was === 'unknown') return { was }
     if (was === 'finished') return { was, status: String(detail) }
     const record = toRecord(toStoredTask(detail), asList(requeued).map(toStoredAttempt))
-    return was === 'running' ? { was, record } : { was: 'pending', record, endedAt: Number(endedAt) }
+    if (was === 'running' || was === 'cancelling') return { was, record }
+    return { was: 'pending', record, endedAt: Number(endedAt) }
   }
 
   /** The status that the task had; it is gone if that was a final one. */
@@ -79,16 +85,43 @@ export class Records {
     })
   }
 
-  async countPending(): Promise<number> {
+  /** What a search finds, newest first, and the place to go on before; 0 if that is all. */
+  async search(
+    { statuses, type = '', labels, createdBefore, createdAfter, except }: TaskSearch,
+    before: number,
+    limit: number
+  ): Promise<{ tasks: { taskId: string; seq: number }[]; next: number }> {
+    const times = [createdBefore ?? '', createdAfter ?? '']
+    const args = [before, limit, type, except ?? '', ...times, statuses.join(), ...labels]
+    const [found, next] = asList(await this.#connection.run('search', args))
+    const tasks = asList(found).map((task) => {
+      const [taskId, seq] = asList(task)
+      return { taskId: String(taskId), seq: Number(seq) }
+    })
+    return { tasks, next: Number(next) }
+  }
+
+  /** The records of tasks, without those that are gone. */
+  async summaries(taskIds: readonly string[]): Promise<TaskSummary[]> {
+    const found = asList(await this.#connection.run('summaries', taskIds))
+    return found.flatMap((reply) => (reply === null ? [] : toSummary(toStoredTask(reply))))
+  }
+
+  async input(taskId: string): Promise<string | undefined> {
+    return (await this.#connection.use((client) => client.get(`${this.#key}:input:${taskId}`))) ?? undefined
+  }
+
+  async countPending(): Promise<{ pending: number; scheduled: number }> {
     const queue = `${this.#key}:${queueName}`
-    const counts = await this.#connection.use((client) =>
+    const [prioritized, delayed, waiting, scheduled] = await this.#connection.use((client) =>
       Promise.all([
         client.zcard(`${queue}:prioritized`),
         client.zcard(`${queue}:delayed`),
-        client.llen(`${queue}:wait`)
+        client.llen(`${queue}:wait`),
+        client.zcard(`${this.#key}:scheduled`)
       ])
     )
-    return counts.reduce((sum, count) => sum + count)
+    return { pending: prioritized + delayed + waiting, scheduled }
   }
 
   /** Writes something: reading may work when that does not. */
@@ -106,8 +139,29 @@ export class Records {
   }
 }
 
+function toFields(taskId: string, task: Submission): (string | number)[] {
+  const { labels, idempotency, retryOf } = task
+  const fields: Record<(typeof submitted)[number], string | number | undefined> = {
+    id: taskId,
+    type: task.type,
+    priority: task.priority,
+    input: task.input,
+    key: idempotency?.key,
+    fingerprint: idempotency?.fingerprint,
+    labels: labels && JSON.stringify(labels),
+    runAt: task.runAt,
+    requestId: task.requestId,
+    traceparent: task.traceparent,
+    retryOf: retryOf?.taskId,
+    once: retryOf?.once ? 1 : undefined
+  }
+  return submitted.map((name) => fields[name] ?? '')
+}
+
 function toStoredTask(reply: unknown): StoredTask {
-  const [id, type, status, progress, attempt, priority, created, started, ended, final] = asList(reply)
+  const fields = asList(reply)
+  const [id, type, status, progress, attempt, priority, created, started, ended, final, ...more] = fields
+  const [labels, runAt, requestId, retryOf, retriedAs] = more.map((field) => field ?? null)
   return {
     task_id: String(id),
     type: String(type),
@@ -115,12 +169,19 @@ function toStoredTask(reply: unknown): StoredTask {
     progress: String(progress ?? ''),
     attempt: Number(attempt),
     priority: Number(priority),
+    labels: textOf(labels),
     created_at: Number(created),
+    run_at: runAt == null ? null : Number(runAt),
     started_at: started == null ? null : Number(started),
     ended_at: ended == null ? null : Number(ended),
+    request_id: textOf(requestId),
+    retry_of: textOf(retryOf),
+    retried_as: textOf(retriedAs),
     final_data: final == null ? null : String(final)
   }
 }
+
+const textOf = (field: Reply | undefined) => (field == null ? null : String(field))
 
 function toStoredAttempt(reply: Reply): StoredAttempt {
   const [, attempt, started, ended, data = ''] = /^(\d+) (\d+) (\d+) (.*)$/s.exec(String(reply)) ?? []

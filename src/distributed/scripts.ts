@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { accept } from './scripts/accept.ts'
 import { type BullmqScript, bullmqFunction } from './scripts/bullmq.ts'
 import { cancel } from './scripts/cancel.ts'
 import { begin, claim, claiming, describing, release } from './scripts/claim.ts'
@@ -8,8 +7,10 @@ import { recover, renew } from './scripts/lease.ts'
 import { checkpoint, progress, reporting } from './scripts/progress.ts'
 import { get, list } from './scripts/read.ts'
 import { remove, removing, sweep } from './scripts/remove.ts'
+import { search, summaries } from './scripts/search.ts'
 import { shared } from './scripts/shared.ts'
 import { addShutdown, takeShutdown } from './scripts/shutdowns.ts'
+import { queueing, submit } from './scripts/submit.ts'
 
 export interface Script {
   text: string
@@ -21,12 +22,12 @@ function script(bullmq: BullmqScript[], ...parts: string[]): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const claims: BullmqScript[] = ['moveToActive', 'moveToFinished']
+const claims: BullmqScript[] = ['addPrioritizedJob', 'moveToActive', 'moveToFinished']
 const requeues: BullmqScript[] = ['moveToDelayed', 'moveJobFromActiveToWait']
 
 /** Arguments and answers are those of the methods of records.ts and jobs.ts. */
 export const scripts = {
-  accept: script(['addPrioritizedJob'], accept),
+  submit: script(['addPrioritizedJob'], queueing, submit),
   claim: script(claims, claiming, claim),
   begin: script([], begin),
   release: script(['moveJobFromActiveToWait'], release),
@@ -40,6 +41,8 @@ export const scripts = {
   sweep: script([], removing, sweep),
   get: script([], get),
   list: script([], list),
+  search: script([], search),
+  summaries: script([], summaries),
   addShutdown: script([], addShutdown),
   takeShutdown: script([], takeShutdown)
 } satisfies Record<string, Script>

@@ -1,15 +1,34 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Claim, Engine, EngineHost, Events, Outcome, ShutdownReport, Submission } from '../engine.ts'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import type {
+  Claim,
+  Engine,
+  EngineHost,
+  Events,
+  Outcome,
+  ShutdownReport,
+  Submission,
+  Submitted,
+  TaskChange,
+  TaskSearch
+} from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { afterCancel, cancelledByClient, outcomeEvent } from '../outcome.ts'
 import { Stop } from '../stop.ts'
 import { decodeCursor, encodeCursor, sweepIntervalMs, toEvent, toRecord, toSummary } from '../stored.ts'
-import { type EventType, isFinished, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
+import {
+  type EventType,
+  isFinished,
+  statuses,
+  type TaskPage,
+  type TaskQuery,
+  type UnparsedRecord
+} from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
 import { closeDatabase, openDatabase, openLog } from './database.ts'
 import { Feeds } from './feeds.ts'
 import { GroupCommit } from './group-commit.ts'
+import { searchStore } from './search.ts'
 import { Store, type TaskRow } from './store.ts'
 
 export interface EmbeddedOptions {
@@ -31,6 +50,7 @@ interface Running {
 /** What a transaction will have done. */
 interface Change {
   pending: number
+  scheduled: number
   claimed: number
   freed: number
   /** Of this process alone. */
@@ -42,6 +62,7 @@ interface Change {
 // The longest that one slice of a sweep may hold up the event loop.
 const sweepSliceMs = 3
 const retryMs = 500
+const maxDelayMs = 60_000
 
 /** One SQLite file that only this process uses. The store is the queue: tasks are claimed where they are kept. */
 export class EmbeddedEngine implements Engine {
@@ -52,7 +73,10 @@ export class EmbeddedEngine implements Engine {
   readonly #running = new Map<number, Running>()
   #open: { store: Store; commits: GroupCommit; host: EngineHost; close: () => void } | undefined
   #claiming = false
+  #watching = false
+  /** In the queue or in a backoff. */
   #pending = 0
+  #scheduled = 0
   #change = noChange()
   #last = 0
   #failure: unknown
@@ -82,7 +106,9 @@ export class EmbeddedEngine implements Engine {
     }
     this.#open = { store, commits, host, close }
     this.#last = store.last()
-    this.#pending = store.countPending()
+    const counts = store.countPending()
+    this.#pending = counts.pending
+    this.#scheduled = counts.scheduled
     const interrupted = store.running()
     await commits.write(() => {
       for (const row of interrupted) this.#writeOutcome(row, host.lost(row))
@@ -94,28 +120,48 @@ export class EmbeddedEngine implements Engine {
     this.#armDelay()
   }
 
-  async submit(task: Submission): Promise<{ taskId: string; replayed: boolean }> {
+  async submit(tasks: readonly Submission[]): Promise<Submitted[]> {
     const { store, commits } = this.#opened()
     return commits.write(() => {
-      const used = task.idempotency && store.byKey(task.idempotency.key)
-      if (used) {
-        if (used.fingerprint !== task.idempotency?.fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED')
-        return { taskId: used.task_id, replayed: true }
+      // What may be refused is looked at before anything is written: a part of a batch must not stay behind.
+      const used = usedBefore(store, tasks)
+      const pending = this.#pending + this.#change.pending + this.#scheduled + this.#change.scheduled
+      if (pending + tasks.length - used.filter((id) => id !== undefined).length > this.#options.maxPending)
+        throw new TaskError('TASK_QUEUE_FULL', pending)
+      const submitted: Submitted[] = []
+      for (const [index, task] of tasks.entries()) {
+        const there = used[index]
+        if (there === undefined) submitted.push({ taskId: this.#accept(task), replayed: false })
+        else {
+          const taskId = typeof there === 'string' ? there : submitted[there]?.taskId
+          submitted.push({ taskId: taskId ?? '', replayed: true })
+        }
       }
-      const pending = this.#pending + this.#change.pending
-      if (pending >= this.#options.maxPending) throw new TaskError('TASK_QUEUE_FULL', pending)
-      this.#last = nextPosition(this.#last)
-      const taskId = taskIdAt(this.#last)
-      const now = Date.now()
-      // With a slot to spare, a task need not go through the queue.
-      if (this.#claiming && pending === 0 && this.#free() > 0) {
-        this.#start(store.insertTask(this.#last, taskId, task, 'running', now), task.input, undefined)
-      } else {
-        store.insertTask(this.#last, taskId, task, 'pending', now)
-        this.#change.pending++
-      }
-      return { taskId, replayed: false }
+      return submitted
     })
+  }
+
+  /** Inserts a task, which waits for its time or in the queue, or starts. */
+  #accept(task: Submission): string {
+    const { store } = this.#opened()
+    this.#last = nextPosition(this.#last)
+    const taskId = taskIdAt(this.#last)
+    const now = Date.now()
+    const isScheduled = task.runAt !== undefined && task.runAt > now
+    const hasSlot = this.#claiming && this.#pending + this.#change.pending === 0 && this.#free() > 0
+    // With a slot to spare, a task need not go through the queue.
+    const status = hasSlot && !isScheduled ? 'running' : 'pending'
+    const row = store.insertTask(this.#last, taskId, task, status, now)
+    if (this.#watching) {
+      const runAt = row.run_at === null ? {} : { runAt: new Date(row.run_at).toISOString() }
+      this.#noteChange(row, 'task_accepted', now, JSON.stringify({ status: 'pending', ...runAt }))
+    }
+    if (status === 'running') this.#start(row, task.input, undefined)
+    else if (isScheduled) {
+      this.#change.scheduled++
+      this.#change.whenCommitted.push(() => this.#armDelay())
+    } else this.#change.pending++
+    return taskId
   }
 
   async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
@@ -130,12 +176,41 @@ export class EmbeddedEngine implements Engine {
     })
   }
 
-  async list({ cursor, limit, ...filter }: TaskQuery): Promise<TaskPage> {
+  async input(taskId: string): Promise<string | undefined> {
+    return this.#read((store) => {
+      const row = store.byId(taskId)
+      return row && store.input(row)
+    })
+  }
+
+  async list({ cursor, limit, status, type, label: labels = [] }: TaskQuery): Promise<TaskPage> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(cursor)
-    const rows = await this.#read((store) => store.page(filter, before, limit + 1))
+    const search = { statuses: status ? [status] : statuses, labels, ...(type !== undefined && { type }) }
+    const isFiltered = status !== undefined || type !== undefined || labels.length > 0
+    const seqs = isFiltered ? await this.#search(search, before, limit + 1) : undefined
+    const rows = await this.#read((store) =>
+      seqs ? seqs.flatMap((seq) => store.summary(seq) ?? []) : store.page(before, limit + 1)
+    )
     const tasks = rows.slice(0, limit).map(toSummary)
     const last = rows[limit - 1]
     return rows.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
+  }
+
+  async search(search: TaskSearch, limit: number, from?: string) {
+    const before = from === undefined ? Number.MAX_SAFE_INTEGER : decodeCursor(from)
+    const seqs = await this.#search(search, before, limit)
+    const taskIds = this.#readNow((store) => seqs.flatMap((seq) => store.searched(seq)?.task_id ?? []))
+    const last = seqs.at(-1)
+    return last !== undefined && seqs.length === limit ? { taskIds, next: encodeCursor(last) } : { taskIds }
+  }
+
+  async #search(search: TaskSearch, before: number, limit: number): Promise<number[]> {
+    const steps = searchStore(this.#opened().store, search, before, limit)
+    for (;;) {
+      const step = this.#readNow(() => steps.next())
+      if (step.done) return step.value
+      await nextTurn()
+    }
   }
 
   async cancel(taskId: string): Promise<UnparsedRecord> {
@@ -144,16 +219,30 @@ export class EmbeddedEngine implements Engine {
       const row = store.byId(taskId)
       if (!row) throw new TaskError('TASK_NOT_FOUND', taskId)
       if (isFinished(row.status)) throw new TaskError('TASK_ALREADY_FINISHED', taskId, row.status)
-      if (row.status === 'pending') {
-        this.#change.pending--
-        this.#writeOutcome(row, cancelledByClient)
-      } else {
-        store.requestCancel(row.seq)
-        const running = this.#running.get(row.seq)
-        this.#change.whenCommitted.push(() => running?.stop.tell('client'))
-      }
+      this.#cancel(row)
       return toRecord(store.byId(taskId) ?? row, store.requeuedAttempts(row))
     })
+  }
+
+  async cancelMany(taskIds: readonly string[]): Promise<number> {
+    return this.#each(taskIds, (row) => {
+      if (isFinished(row.status) || row.cancel_requested) return false
+      this.#cancel(row)
+      return true
+    })
+  }
+
+  #cancel(row: TaskRow): void {
+    const { store } = this.#opened()
+    if (row.status === 'pending') {
+      if (store.isScheduled(row.seq)) this.#change.scheduled--
+      else this.#change.pending--
+      this.#writeOutcome(row, cancelledByClient)
+    } else {
+      store.requestCancel(row.seq)
+      const running = this.#running.get(row.seq)
+      this.#change.whenCommitted.push(() => running?.stop.tell('client'))
+    }
   }
 
   async remove(taskId: string): Promise<void> {
@@ -163,6 +252,27 @@ export class EmbeddedEngine implements Engine {
       if (!row) throw new TaskError('TASK_NOT_FOUND', taskId)
       if (!isFinished(row.status)) throw new TaskError('TASK_NOT_FINISHED', taskId, row.status)
       this.#delete(row)
+    })
+  }
+
+  async removeMany(taskIds: readonly string[]): Promise<number> {
+    return this.#each(taskIds, (row) => {
+      if (!isFinished(row.status)) return false
+      this.#delete(row)
+      return true
+    })
+  }
+
+  /** To how many of the tasks something was done, in one transaction. */
+  async #each(taskIds: readonly string[], act: (row: TaskRow) => boolean): Promise<number> {
+    const { store, commits } = this.#opened()
+    return commits.write(() => {
+      let done = 0
+      for (const taskId of taskIds) {
+        const row = store.byId(taskId)
+        if (row && act(row)) done++
+      }
+      return done
     })
   }
 
@@ -186,13 +296,25 @@ export class EmbeddedEngine implements Engine {
     })
   }
 
+  async ended(taskId: string, signal: AbortSignal): Promise<void> {
+    const task = this.#readNow((store) => store.position(taskId))
+    if (!task) return
+    // From its latest event on: those before do not matter here.
+    const events = await this.follow(taskId, String(task.last_event), signal)
+    if (events !== 'ended') for await (const _ of events);
+  }
+
+  async setWatching(watching: boolean): Promise<void> {
+    this.#watching = watching
+  }
+
   setClaiming(claiming: boolean): void {
     this.#claiming = claiming
     if (claiming) this.#open?.commits.schedule()
   }
 
-  async pendingCount(): Promise<number> {
-    return this.#pending
+  async pendingCounts(): Promise<{ pending: number; scheduled: number }> {
+    return { pending: this.#pending, scheduled: this.#scheduled }
   }
 
   async check(): Promise<void> {
@@ -289,6 +411,9 @@ export class EmbeddedEngine implements Engine {
       failures,
       requeues,
       restored,
+      labels: row.labels === null ? undefined : JSON.parse(row.labels),
+      requestId: row.request_id ?? undefined,
+      traceparent: row.traceparent ?? undefined,
       durable,
       waitedMs: Math.max(0, (row.started_at ?? 0) - row.ready_at),
       stop: running.stop,
@@ -364,7 +489,8 @@ export class EmbeddedEngine implements Engine {
       if (id === undefined) return false
     }
     this.#append(row, id, type, data, endedAt)
-    const task = { taskId: row.task_id, type: row.type, attempt: row.attempt, endedAt }
+    const requestId = row.request_id ?? undefined
+    const task = { taskId: row.task_id, type: row.type, attempt: row.attempt, requestId, endedAt }
     this.#change.whenDurable.push(() =>
       host.settled(startedAt === null ? task : { ...task, startedAt }, outcome)
     )
@@ -375,6 +501,15 @@ export class EmbeddedEngine implements Engine {
     const event = { id, type, at, data }
     this.#opened().store.appendEvent(row.seq, event)
     this.#change.whenDurable.push(() => this.#feeds.publish(row.task_id, toEvent(row.task_id, event)))
+    this.#noteChange(row, type, event.at, data)
+  }
+
+  #noteChange(row: TaskRow, type: TaskChange['type'], at: number, data: string): void {
+    if (!this.#watching) return
+    const { host } = this.#opened()
+    const labels = row.labels === null ? undefined : JSON.parse(row.labels)
+    const change = { taskId: row.task_id, taskType: row.type, labels, type, at, data }
+    this.#change.whenDurable.push(() => host.changed(change))
   }
 
   #delete({ seq, task_id: taskId }: { seq: number; task_id: string }): void {
@@ -383,9 +518,10 @@ export class EmbeddedEngine implements Engine {
   }
 
   #committed(): () => void {
-    const { pending, whenCommitted, whenDurable } = this.#change
+    const { pending, scheduled, whenCommitted, whenDurable } = this.#change
     this.#change = noChange()
     this.#pending += pending
+    this.#scheduled += scheduled
     for (const effect of whenCommitted) effect()
     return () => {
       if (this.#failure) {
@@ -411,10 +547,16 @@ export class EmbeddedEngine implements Engine {
     if (at === undefined) return
     const release = async () => {
       const { store, commits } = this.#opened()
-      await commits.write(() => store.releaseDelayed(Date.now())).catch(() => sleep(retryMs))
+      const join = () => {
+        const due = store.releaseDelayed(Date.now())
+        this.#change.scheduled -= due
+        this.#change.pending += due
+      }
+      await commits.write(join).catch(() => sleep(retryMs))
       this.#armDelay()
     }
-    this.#delayTimer = setTimeout(() => void release(), Math.max(0, at - Date.now()))
+    // Looked at again now and then: the wall clock may be set, and a timer takes 24 days at most.
+    this.#delayTimer = setTimeout(() => void release(), Math.min(maxDelayMs, Math.max(0, at - Date.now())))
   }
 
   /** Removes what was kept long enough, in slices of one turn; then waits. Never two at once: their slices would add up. */
@@ -443,4 +585,30 @@ export class EmbeddedEngine implements Engine {
   }
 }
 
-const noChange = (): Change => ({ pending: 0, claimed: 0, freed: 0, whenCommitted: [], whenDurable: [] })
+const noChange = (): Change => ({
+  pending: 0,
+  scheduled: 0,
+  claimed: 0,
+  freed: 0,
+  whenCommitted: [],
+  whenDurable: []
+})
+
+/**
+ * For each task the one that its key, or that it repeats another once, stands for already: by its id, or by its index in
+ * the same batch. IDEMPOTENCY_KEY_REUSED.
+ */
+function usedBefore(store: Store, tasks: readonly Submission[]): (string | number | undefined)[] {
+  const inBatch = new Map<string, number>()
+  return tasks.map(({ idempotency, retryOf }, index) => {
+    if (retryOf?.once) return store.byId(retryOf.taskId)?.retried_as ?? undefined
+    if (!idempotency) return undefined
+    const { key, fingerprint, name = 'The key' } = idempotency
+    const first = inBatch.get(key)
+    const used = first === undefined ? store.byKey(key) : tasks[first]?.idempotency
+    if (used && used.fingerprint !== fingerprint) throw new TaskError('IDEMPOTENCY_KEY_REUSED', name)
+    if (first !== undefined) return first
+    inBatch.set(key, index)
+    return used && 'task_id' in used ? used.task_id : undefined
+  })
+}

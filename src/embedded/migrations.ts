@@ -24,7 +24,7 @@ export const migrations: readonly string[] = [
     ended_at INTEGER,
     idempotency_key TEXT,
     fingerprint TEXT,
-    input TEXT                                  -- JSON until the task has ended; a long one is in \`inputs\`
+    input TEXT                                  -- JSON; a long one is in \`inputs\`
   ) STRICT;
   CREATE INDEX tasks_queue ON tasks (priority DESC, seq) WHERE status = 'pending' AND delayed = 0;
   CREATE INDEX tasks_delayed ON tasks (ready_at) WHERE delayed = 1;
@@ -64,5 +64,40 @@ export const migrations: readonly string[] = [
   DROP INDEX tasks_ended;
   CREATE INDEX tasks_ended ON tasks (ended_at) WHERE status IN ('completed', 'cancelled');
   CREATE INDEX tasks_failed ON tasks (ended_at) WHERE status = 'failed';
+  `,
+  `
+  ALTER TABLE tasks ADD COLUMN labels TEXT;         -- JSON object, or NULL
+  ALTER TABLE tasks ADD COLUMN run_at INTEGER;
+  ALTER TABLE tasks ADD COLUMN request_id TEXT;
+  ALTER TABLE tasks ADD COLUMN traceparent TEXT;
+  ALTER TABLE tasks ADD COLUMN retry_of TEXT;
+  ALTER TABLE tasks ADD COLUMN retried_as TEXT;
+
+  -- \`delayed\` is 1 during a backoff and 2 until run_at: the two are counted apart.
+  DROP INDEX tasks_delayed;
+  CREATE INDEX tasks_delayed ON tasks (ready_at) WHERE delayed > 0;
+
+  -- One stretch for each label, type and status, as in tasks_by_type_and_status: a page by label costs what one by type does.
+  CREATE TABLE labels (
+    label TEXT NOT NULL,                            -- key:value
+    type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (label, type, status, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER labels_insert AFTER INSERT ON tasks WHEN NEW.labels IS NOT NULL BEGIN
+    INSERT INTO labels SELECT key || ':' || value, NEW.type, NEW.status, NEW.seq FROM json_each(NEW.labels);
+  END;
+  CREATE TRIGGER labels_update AFTER UPDATE OF status ON tasks
+  WHEN NEW.labels IS NOT NULL AND NEW.status <> OLD.status BEGIN
+    UPDATE labels SET status = NEW.status
+    WHERE label IN (SELECT key || ':' || value FROM json_each(NEW.labels))
+      AND type = NEW.type AND status = OLD.status AND seq = NEW.seq;
+  END;
+  CREATE TRIGGER labels_delete AFTER DELETE ON tasks WHEN OLD.labels IS NOT NULL BEGIN
+    DELETE FROM labels
+    WHERE label IN (SELECT key || ':' || value FROM json_each(OLD.labels))
+      AND type = OLD.type AND status = OLD.status AND seq = OLD.seq;
+  END;
   `
 ]

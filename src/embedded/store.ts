@@ -1,7 +1,7 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
 import { keptAttempts, type StoredAttempt, type StoredTask } from '../stored.ts'
-import { type EventType, type FinalStatus, statuses, type TaskStatus } from '../task.ts'
+import type { EventType, FinalStatus, TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
 
 /** A row of `tasks`: the columns of migrations.ts. */
@@ -17,13 +17,24 @@ export interface TaskRow {
   cancel_requested: number
   progress: string
   last_event: number
+  labels: string | null
   created_at: number
   ready_at: number
+  run_at: number | null
   started_at: number | null
   ended_at: number | null
+  request_id: string | null
+  traceparent: string | null
+  retry_of: string | null
+  retried_as: string | null
   fingerprint: string | null
   input: string | null
 }
+
+/** Why a pending task is not in the queue. */
+const notDelayed = 0
+const inBackoff = 1
+const scheduled = 2
 
 /** With the data of its final event, if it has ended. */
 export type RecordRow = TaskRow & { final_data: string | null }
@@ -48,7 +59,7 @@ const final = 'LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event'
 const records = `SELECT t.*, e.data AS final_data FROM tasks t ${final} AND t.ended_at IS NOT NULL`
 // Neither results nor inputs are even looked at.
 const summaries = `SELECT t.seq, t.task_id, t.type, t.status, t.progress, t.attempt, t.priority, t.created_at, t.started_at,
-    t.ended_at, e.data AS final_data
+    t.ended_at, t.labels, t.run_at, t.request_id, t.retry_of, t.retried_as, e.data AS final_data
   FROM tasks t ${final} AND t.status IN ('failed', 'cancelled')`
 
 /**
@@ -78,6 +89,7 @@ export class Store {
       type: task.type,
       status,
       priority: task.priority,
+      labels: task.labels ? JSON.stringify(task.labels) : null,
       attempt: starts,
       failures: 0,
       requeues: 0,
@@ -85,17 +97,25 @@ export class Store {
       progress: '',
       last_event: starts,
       created_at: now,
-      ready_at: now,
+      ready_at: Math.max(now, task.runAt ?? now),
+      run_at: task.runAt ?? null,
       started_at: starts ? now : null,
       ended_at: null,
+      request_id: task.requestId ?? null,
+      traceparent: task.traceparent ?? null,
+      retry_of: task.retryOf?.taskId ?? null,
+      retried_as: null,
       fingerprint,
       input: task.input.length <= shortInput ? task.input : null
     }
     const { insertTask, insertInput } = this.#sql
     insertTask.run(
-      ...[seq, task_id, row.type, status, row.priority, starts, starts, now, now, row.started_at],
-      ...[key, fingerprint, row.input]
+      ...[seq, task_id, row.type, status, row.priority, starts, starts, now, row.ready_at, row.started_at],
+      ...[key, fingerprint, row.input, row.labels, row.run_at, row.ready_at > now ? scheduled : notDelayed],
+      ...[row.request_id, row.traceparent, row.retry_of]
     )
+    if (row.retry_of !== null)
+      this.#sql.setRetriedAs.run(task_id, positionOf(row.retry_of) ?? 0, row.retry_of)
     if (row.input === null) insertInput.run(seq, task.input)
     return row
   }
@@ -110,7 +130,7 @@ export class Store {
     return this.#sql.claimNext.get(now)
   }
 
-  input({ seq, input }: TaskRow): string {
+  input({ seq, input }: Pick<TaskRow, 'seq' | 'input'>): string {
     return input ?? this.#sql.input.get(seq)?.input ?? 'null'
   }
 
@@ -129,14 +149,13 @@ export class Store {
 
   /** The id of the final event, or undefined if the task has left the status or the attempt that it is ended from. */
   finish(
-    { seq, status, attempt, input }: TaskRow,
+    { seq, status, attempt }: TaskRow,
     cancelRequested: boolean,
     to: FinalStatus,
     now: number
   ): number | undefined {
     const id = this.#sql.finish.get(to, now, seq, status, attempt, cancelRequested ? 1 : 0)?.last_event
     if (id === undefined) return undefined
-    if (input === null) this.#sql.deleteInput.run(seq)
     this.#sql.deleteCheckpoint.run(seq)
     return id
   }
@@ -163,6 +182,10 @@ export class Store {
   /** The attempts after which a task was requeued, in order. */
   requeuedAttempts({ seq, failures, requeues }: TaskRow): StoredAttempt[] {
     return failures + requeues > 0 ? this.#sql.attempts.all(seq) : []
+  }
+
+  isScheduled(seq: number): boolean {
+    return this.#sql.delayed.get(seq)?.delayed === scheduled
   }
 
   requestCancel(seq: number): void {
@@ -201,31 +224,46 @@ export class Store {
   }
 
   /** Newest first, older than `before`. */
-  page(filter: { status?: TaskStatus; type?: string }, before: number, limit: number): SummaryRow[] {
-    const { status, type } = filter
-    if (type === undefined && status === undefined) return this.#sql.page.all(before, limit)
-    // Each type and status has its own stretch of the index; what is newest is at the end of one of them.
-    const types = type === undefined ? this.#types() : [type]
-    const wanted = status === undefined ? statuses : [status]
-    const newest: { seq: number }[] = types.flatMap((oneType) =>
-      wanted.flatMap((oneStatus) => this.#sql.newest.all(oneType, oneStatus, before, limit))
-    )
-    return newest
-      .sort((a, b) => b.seq - a.seq)
-      .slice(0, limit)
-      .map(({ seq }) => this.#sql.summary.get(seq))
+  page(before: number, limit: number): SummaryRow[] {
+    return this.#sql.page.all(before, limit)
+  }
+
+  summary(seq: number): SummaryRow | undefined {
+    return this.#sql.summary.get(seq)
+  }
+
+  /** What a search may have to know of a task beyond its type, status and labels. */
+  searched(
+    seq: number
+  ): Pick<TaskRow, 'task_id' | 'created_at' | 'cancel_requested' | 'retried_as'> | undefined {
+    return this.#sql.searched.get(seq)
+  }
+
+  /** The newest of a type and status, and of a label if there is one. */
+  newest(
+    label: string | undefined,
+    type: string,
+    status: TaskStatus,
+    before: number,
+    limit: number
+  ): { seq: number }[] {
+    if (label === undefined) return this.#sql.newest.all(type, status, before, limit)
+    return this.#sql.newestOfLabel.all(label, type, status, before, limit)
   }
 
   /** The types that tasks have; each is one look into the index, however many tasks there are. */
-  #types(): string[] {
+  types(label?: string): string[] {
     const types: string[] = []
-    const after = (type: string) => this.#sql.nextType.get(type)?.type ?? undefined
+    const after = (type: string) =>
+      (label === undefined ? this.#sql.nextType.get(type) : this.#sql.nextTypeOfLabel.get(label, type))
+        ?.type ?? undefined
     for (let type = after(''); type !== undefined; type = after(type)) types.push(type)
     return types
   }
 
   deleteTask(seq: number): void {
     this.#sql.deleteTask.run(seq)
+    this.#sql.deleteInput.run(seq)
     this.#sql.deleteEvents.run(seq)
     this.#sql.deleteAttempts.run(seq)
   }
@@ -237,17 +275,21 @@ export class Store {
   }
 
   running(): TaskRow[] {
-    const rows: TaskRow[] = this.#types().flatMap((type) => this.#sql.running.all(type))
+    const rows: TaskRow[] = this.types().flatMap((type) => this.#sql.running.all(type))
     return rows.sort((a, b) => a.seq - b.seq)
   }
 
-  countPending(): number {
-    return (this.#sql.countQueued.get()?.n ?? 0) + (this.#sql.countDelayed.get()?.n ?? 0)
+  countPending(): { pending: number; scheduled: number } {
+    const delayed = (why: number) => this.#sql.countDelayed.get(why)?.n ?? 0
+    const queued = this.#sql.countQueued.get()?.n ?? 0
+    return { pending: queued + delayed(inBackoff), scheduled: delayed(scheduled) }
   }
 
-  /** Lets the delayed tasks that are due join the queue. */
-  releaseDelayed(now: number): void {
+  /** Lets the delayed tasks that are due join the queue; how many of them were scheduled. */
+  releaseDelayed(now: number): number {
+    const due = this.#sql.countDue.get(scheduled, now)?.n ?? 0
     this.#sql.releaseDelayed.run(now)
+    return due
   }
 
   nextDelayed(): number | undefined {
@@ -270,8 +312,18 @@ export function prepareAll(db: DatabaseSyncInstance) {
   return {
     insertTask: db.prepare(
       `INSERT INTO tasks (seq, task_id, type, status, priority, attempt, last_event, created_at, ready_at, started_at,
-         idempotency_key, fingerprint, input)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+         idempotency_key, fingerprint, input, labels, run_at, delayed, request_id, traceparent, retry_of)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    ),
+    setRetriedAs: db.prepare('UPDATE tasks SET retried_as = ? WHERE seq = ? AND task_id = ?'),
+    delayed: db.prepare('SELECT delayed FROM tasks WHERE seq = ?'),
+    searched: db.prepare('SELECT task_id, created_at, cancel_requested, retried_as FROM tasks WHERE seq = ?'),
+    newestOfLabel: db.prepare(
+      'SELECT seq FROM labels WHERE label = ? AND type = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?'
+    ),
+    nextTypeOfLabel: db.prepare('SELECT min(type) AS type FROM labels WHERE label = ? AND type > ?'),
+    countDue: db.prepare(
+      'SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ? AND ready_at <= ?'
     ),
     last: db.prepare('SELECT max(seq) AS seq FROM tasks'),
     insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
@@ -296,7 +348,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
        WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
     ),
     finish: db.prepare(
-      `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, input = NULL, last_event = last_event + 1
+      `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, last_event = last_event + 1
        WHERE seq = ? AND status = ? AND attempt = ? AND cancel_requested = ? RETURNING last_event`
     ),
     putBack: db.prepare(
@@ -342,9 +394,9 @@ export function prepareAll(db: DatabaseSyncInstance) {
     ),
     running: db.prepare(`SELECT * FROM tasks WHERE type = ? AND status = 'running'`),
     countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
-    countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed = 1'),
-    releaseDelayed: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed = 1 AND ready_at <= ?'),
-    nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed = 1'),
+    countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ?'),
+    releaseDelayed: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed > 0 AND ready_at <= ?'),
+    nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed > 0'),
     setMeta: db.prepare(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
     ),

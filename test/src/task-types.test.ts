@@ -37,7 +37,9 @@ t.test('a folder adds its types, which are plain objects with plain JSON Schema'
     'types.json': '{}',
     'types.d.ts': 'export {}',
     '.hidden.swp': '',
-    sub: { 'deeper.mjs': 'throw new Error("not read")' }
+    sub: { 'deeper.mjs': 'throw new Error("not read")' },
+    'folder.mjs': { 'deeper.mjs': 'throw new Error("not read")' },
+    '_helper.mjs': 'throw new Error("not read")'
   })
 
   const types = await loadTaskTypes(readSettings({ TASKS_DIR: dir, TASK_TIMEOUT: '60' }), quietLog)
@@ -58,9 +60,9 @@ t.test('policies that are left out have their defaults', async (t) => {
     onLost: 'fail',
     timeoutMs: 60_000,
     attempts: 1,
-    backoffMs: 0,
     maxRequeues: 20
   })
+  t.equal(check({}).backoffMs(1), 0)
 })
 
 t.test('policies that are given are kept, seconds as milliseconds', async (t) => {
@@ -80,9 +82,9 @@ t.test('policies that are given are kept, seconds as milliseconds', async (t) =>
     onLost: 'requeue',
     timeoutMs: 500,
     attempts: 3,
-    backoffMs: 1500,
     maxRequeues: 0
   })
+  t.equal(check(given).backoffMs(3), 1500)
 })
 
 t.test('run may be a method that uses its object', async (t) => {
@@ -119,6 +121,10 @@ t.test('what does not look like a task type is refused by the name of its file',
     [{ attempts: 0 }, /attempts/],
     [{ attempts: 1.5 }, /attempts/],
     [{ backoffSeconds: -1 }, /backoffSeconds/],
+    [{ backoffSeconds: { factor: 2 } }, /backoffSeconds/],
+    [{ backoffSeconds: { initial: 1, factor: 0.5 } }, /backoffSeconds/],
+    [{ concurrency: 0 }, /concurrency/],
+    [{ output: 'string' }, /output/],
     [{ maxRequeues: -1 }, /maxRequeues/],
     [{ timeoutSecond: 5 }, /timeoutSecond is not known/]
   ]
@@ -236,3 +242,70 @@ t.test('a process with a broken task type does not start and names the file', as
   t.match(line.msg, /broken\.mjs/)
   t.equal(code, 1)
 })
+
+t.test('a growing backoff stops growing at its maximum, and is drawn from its upper half', async (t) => {
+  const steady = check({ backoffSeconds: { initial: 1, max: 5, jitter: false } })
+  const drawn = check({ backoffSeconds: { initial: 2, factor: 3 } })
+
+  t.same(
+    [1, 2, 3, 4, 5, 5000].map((failure) => steady.backoffMs(failure)),
+    [1000, 2000, 4000, 5000, 5000, 5000]
+  )
+  const waits = Array.from({ length: 200 }, () => drawn.backoffMs(2))
+  t.ok(waits.every((ms) => ms >= 3000 && ms <= 6000))
+  t.ok(Math.max(...waits) - Math.min(...waits) > 1000)
+  t.ok(drawn.backoffMs(10_000) <= 2_000_000_000)
+})
+
+t.test('a result is checked against the output of its type, as it is', async (t) => {
+  const { checkOutput, outputSchema } = check({
+    output: { type: 'object', properties: { a: { type: 'integer', default: 1 } }, required: ['a'] }
+  })
+
+  t.match(outputSchema, { type: 'object' })
+  t.equal(checkOutput?.('{"a":1}'), undefined)
+  t.match(checkOutput?.('{"a":"1"}'), /result\/a/)
+  t.match(checkOutput?.('{}'), /result.*a/, 'a default is nothing that was returned')
+  t.match(checkOutput?.('null'), /result/)
+  t.equal(check({}).checkOutput, undefined)
+  t.throws(() => check({ output: { type: 'objekt' } }), { name: 'StartError', message: /output schema/ })
+})
+
+t.test(
+  'a module that cannot be parsed is refused with its line, also if it is one that it imports',
+  async (t) => {
+    const dir = t.testdir({
+      direct: { 'broken.mjs': 'export default {\n  type: "x",\n  run( {\n}\n' },
+      indirect: { 'fine.mjs': "import './_helper.mjs'\n", '_helper.mjs': '\n\nconst = 1\n' },
+      throwing: { 'throws.mjs': '\n\n\nthrow new Error("at its top")\n' }
+    })
+    const cases = { direct: /broken\.mjs:\d/, indirect: /_helper\.mjs:3/, throwing: /throws\.mjs:4/ }
+
+    for (const [name, message] of Object.entries(cases)) {
+      const settings = readSettings({ TASKS_DIR: join(dir, name) })
+      await t.rejects(loadTaskTypes(settings, quietLog), { name: 'StartError', message }, name)
+    }
+  }
+)
+
+t.test(
+  'a TypeScript file is a task type where Node strips types, and is refused where it does not',
+  async (t) => {
+    const dir = t.testdir({
+      'typed.ts': `const type: string = 'typed'
+      export default { type, description: 'Typed.', input: {}, isolation: 'inline', run: (): number => 1 }`
+    })
+    const server = spawnServer(t, { TASKS_DIR: dir, TASK_STORE_URL: 'sqlite::memory:' })
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+    const strips = major > 22 || (major === 22 && minor >= 18)
+
+    if (strips) {
+      const url = await server.listening()
+      const types = (await (await fetch(`${url}/api/task-types`)).json()) as { type: string }[]
+      t.ok(types.some(({ type }) => type === 'typed'))
+    } else {
+      t.match((await server.logged(({ level }) => level >= 60)).msg, /typed\.ts.*22\.18/)
+      t.equal((await server.exited)[0], 1)
+    }
+  }
+)

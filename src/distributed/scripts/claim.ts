@@ -1,20 +1,22 @@
 import { leaseMs } from './shared.ts'
+import { queueing } from './submit.ts'
 
 /** A claimed task as it is answered. */
 export const describing = `
 -- A task to be run, as \`jobs.ts\` reads it.
 local function describe(id, type, failures, requeues, fields)
-  local input, state = 'null', false
+  local state = false
   for n = 1, #fields, 2 do
-    if fields[n] == 'data' then input = fields[n + 1] elseif fields[n] == 'state' then state = fields[n + 1] end
+    if fields[n] == 'state' then state = fields[n + 1] end
   end
-  return { 'claimed', id, type, failures, requeues, input, state }
+  local r = call('HMGET', p .. 'task:' .. id, 'labels', 'requestId', 'traceparent')
+  return { 'claimed', id, type, failures, requeues, call('GET', p .. 'input:' .. id), state, r[1], r[2], r[3] }
 end
 `
 
 /** Takes jobs from BullMQ; used by `claim` and, with the slot that became free, by `finish`. */
 export const claiming = `
-${describing}
+${describing}${queueing}
 local function removeJob(id, owner, t)
   moveToFinished(id, {
     timestamp = t, property = 'returnvalue', value = 'null', target = 'completed', fetchNext = '0', fields = '',
@@ -37,17 +39,32 @@ local function take(id, fields, owner, t)
   return describe(id, r[2], r[4], r[5], fields)
 end
 
+-- Lets tasks whose time has come join the queue; in how many milliseconds the next one's comes, or 0.
+local function enqueueDue(t)
+  for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'scheduled', '-inf', integer(t), 'LIMIT', 0, 100)) do
+    local r = call('HMGET', p .. 'task:' .. id, 'type', 'priority')
+    call('ZREM', p .. 'scheduled', id)
+    enqueue(id, r[1], r[2], t)
+  end
+  local nextOne = call('ZRANGE', p .. 'scheduled', 0, 0, 'WITHSCORES')
+  return nextOne[2] and math.max(1, nextOne[2] - t) or 0
+end
+
 -- At most \`count\` claims, and no more than \`capacity\` with those that the owner has, of which it may not have heard. Then
 -- whether that was the limit, and in how many milliseconds the next delayed task is due, if that is all there is.
 local function claim(owner, count, capacity, t)
   local claims = {}
   count = tonumber(count)
   if count == 0 then return { claims, 0, 0 } end
+  local dueInMs = enqueueDue(t)
   local room = capacity - call('SCARD', p .. 'claims:' .. owner)
   while #claims < math.min(count, room) do
     local options = cmsgpack.pack({ token = owner, lockDuration = ${leaseMs} })
     local job = moveToActive('', { timestamp = t, options = options })
-    if job[1] == 0 then return { claims, 0, job[4] > 0 and math.max(1, job[4] - t) or 0 } end
+    if job[1] == 0 then
+      local retryInMs = job[4] > 0 and math.max(1, job[4] - t) or 0
+      return { claims, 0, retryInMs > 0 and dueInMs > 0 and math.min(retryInMs, dueInMs) or retryInMs + dueInMs }
+    end
     claims[#claims + 1] = take(job[2], job[1], owner, t)
   end
   return { claims, room < count and 1 or 0, 0 }

@@ -2,10 +2,11 @@
 export const removing = `
 local function removeTask(id)
   local key = p .. 'task:' .. id
-  local r = call('HMGET', key, 'status', 'type', 'key')
+  local r = call('HMGET', key, 'status', 'type', 'key', 'labels')
   call('ZREM', p .. 'done:' .. r[2] .. ':' .. r[1], id)
   if r[3] then call('DEL', p .. 'key:' .. r[3]) end
-  call('DEL', key, p .. 'events:' .. id, p .. 'attempts:' .. id)
+  for _, label in ipairs(labelsOf(r[4])) do call('ZREM', p .. 'label:' .. label .. ':' .. r[1], id) end
+  call('DEL', key, p .. 'events:' .. id, p .. 'attempts:' .. id, p .. 'input:' .. id)
 end
 `
 

@@ -11,6 +11,10 @@ const onceMs = 60_000
  *   events:<id>             stream: its events {t: type, d: data, a: when it happened}
  *   attempts:<id>           list: attempts after which it was requeued, "<attempt> <start> <end> <data of task_requeued>"
  *   claims:<owner>          set: tasks that a process has claimed
+ *   input:<id>              its input
+ *   scheduled               sorted set: pending tasks that wait for their time, by it
+ *   label:<key:value>:open  sorted set: pending and running tasks with that label, by seq
+ *   label:<key:value>:<status>  the same of finished ones
  *   open:<type>             sorted set: pending and running tasks by seq, the order of acceptance
  *   done:<type>:<status>    sorted set: finished tasks by seq
  *   types                   set: all types there ever was a task of
@@ -20,7 +24,8 @@ const onceMs = 60_000
  *   once:<request>          the answer to a command that must not be done twice
  *   shutdowns               list: reports of finished shutdowns
  *   seq                     counts accepted tasks
- *   tasks:…                 BullMQ's; a job has its task's id and input, and as `state` its checkpoint
+ *   watched                 is there while a process wants to hear of all changes, on the channel `changes`
+ *   tasks:…                 BullMQ's; a job has its task's id, and as `state` its checkpoint
  *
  * A task is pending until its process has begun it: claimed and never begun, it is claimed again as if nothing had been.
  * Each script may be done twice, because its answer can be lost. Times are Redis's own, in epoch milliseconds. Each command
@@ -49,8 +54,23 @@ local function once(request, act)
   return answer
 end
 
+-- For those who watch all tasks.
+local function publish(id, type, data, at)
+  if call('EXISTS', p .. 'watched') == 0 then return end
+  local r = call('HMGET', p .. 'task:' .. id, 'type', 'labels')
+  call('PUBLISH', p .. 'changes', table.concat({ id, r[1], type, integer(at), r[2] or '', data }, '\\n'))
+end
+
 local function append(id, type, data, at)
   call('XADD', p .. 'events:' .. id, '*', 't', type, 'd', data, 'a', integer(at))
+  publish(id, type, data, at)
+end
+
+local function labelsOf(json)
+  local labels = {}
+  if not json or json == '' then return labels end
+  for key, value in pairs(cjson.decode(json)) do labels[#labels + 1] = key .. ':' .. value end
+  return labels
 end
 
 local function finished(status)
@@ -88,6 +108,10 @@ end
 -- Record and final event of a task that ends.
 local function endTask(id, type, seq, status, event, data, at)
   call('HSET', p .. 'task:' .. id, 'status', status, 'ended', integer(at))
+  for _, label in ipairs(labelsOf(call('HGET', p .. 'task:' .. id, 'labels'))) do
+    call('ZREM', p .. 'label:' .. label .. ':open', id)
+    call('ZADD', p .. 'label:' .. label .. ':' .. status, seq, id)
+  end
   call('ZREM', p .. 'open:' .. type, id)
   call('ZADD', p .. 'done:' .. type .. ':' .. status, seq, id)
   call('RPUSH', p .. (status == 'failed' and 'failed' or 'ended'), id)
@@ -101,14 +125,15 @@ end
 
 -- As \`records.ts\` reads it; without its result if that is not wanted.
 local function record(id, withResult)
-  local r = call('HMGET', p .. 'task:' .. id, 'type', 'status', 'progress', 'attempt', 'priority', 'created', 'started', 'ended')
+  local r = call('HMGET', p .. 'task:' .. id, 'type', 'status', 'progress', 'attempt', 'priority', 'created', 'started', 'ended',
+    'labels', 'runAt', 'requestId', 'retryOf', 'retried')
   if not r[1] then return false end
   local final = false
   if finished(r[2]) and (withResult or r[2] ~= 'completed') then
     local last = call('XREVRANGE', p .. 'events:' .. id, '+', '-', 'COUNT', 1)[1]
     final = last and last[2][4]
   end
-  return { id, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], final }
+  return { id, r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], final, r[9], r[10], r[11], r[12], r[13] }
 end
 
 local function requeued(id)

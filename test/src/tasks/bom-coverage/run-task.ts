@@ -14,6 +14,9 @@ export function fakeContext(signal: AbortSignal = new AbortController().signal) 
     signal,
     log,
     restored: undefined,
+    labels: {},
+    requestId: undefined,
+    traceparent: undefined,
     progress: (value, text) => steps.push({ value, text }),
     checkpoint: async () => {}
   }

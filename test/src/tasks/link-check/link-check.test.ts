@@ -23,6 +23,9 @@ function fakeContext(restored?: State) {
     signal: abort.signal,
     log: quietLog,
     restored,
+    labels: {},
+    requestId: undefined,
+    traceparent: undefined,
     progress: (value, text) => told.push(`${value} ${text}`),
     checkpoint: async (state) => {
       checkpoints.push(JSON.parse(JSON.stringify(state)))

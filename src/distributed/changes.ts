@@ -1,0 +1,82 @@
+import type { EngineHost, TaskChange } from '../engine.ts'
+import { TaskError } from '../errors.ts'
+import { type Client, forSubscribing } from './clients.ts'
+import { type Connection, inTime } from './connection.ts'
+
+/** How long the scripts of all processes publish changes for one that has not said again that it listens. */
+const watchedMs = 15_000
+const sayEveryMs = 4_000
+const listenWithinMs = 1_500
+
+/** What happens to all tasks, published by the scripts of every process while one of them listens. */
+export class Changes {
+  readonly #connection: Connection
+  readonly #url: string
+  readonly #key: string
+  readonly #host: EngineHost
+  #subscriber: Client | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  /** `key` is the prefix of all keys. */
+  constructor(connection: Connection, url: string, key: string, host: EngineHost) {
+    this.#connection = connection
+    this.#url = url
+    this.#key = key
+    this.#host = host
+  }
+
+  /** Resolves when nothing is missed any more. STORE_UNAVAILABLE. */
+  async listen(): Promise<void> {
+    const subscriber = forSubscribing(this.#url)
+    this.#subscriber = subscriber
+    subscriber.on('message', (_channel: string, message: string) => this.#host.changed(parse(message)))
+    // The connection for commands says it for all.
+    subscriber.on('error', () => {})
+    const listening = new Promise<void>((resolve) => {
+      subscriber.on('ready', () => void this.#subscribe(subscriber).then(resolve, () => {}))
+    })
+    this.#timer = setInterval(() => void this.#say(subscriber).catch(() => {}), sayEveryMs).unref()
+    try {
+      await inTime(listenWithinMs, listening)
+    } catch (error) {
+      throw new TaskError('STORE_UNAVAILABLE', error instanceof Error ? error.message : error)
+    }
+    // Redis keeps nothing for those who are not there.
+    subscriber.on('close', () => this.#host.changesMissed())
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#subscriber?.removeAllListeners('close').disconnect()
+    this.#subscriber = undefined
+  }
+
+  async #subscribe(subscriber: Client): Promise<void> {
+    await subscriber.subscribe(`${this.#key}:changes`)
+    await this.#say(subscriber)
+  }
+
+  /** To the scripts, and to the connection, which would not notice by itself that its other end is gone. */
+  async #say(subscriber: Client): Promise<void> {
+    await Promise.all([
+      this.#connection.use((client) => client.set(`${this.#key}:watched`, 1, 'PX', watchedMs)),
+      subscriber.ping()
+    ])
+  }
+}
+
+function parse(message: string): TaskChange {
+  const [taskId = '', taskType = '', type, at, labels, ...rest] = message.split('\n')
+  const data = rest.join('\n')
+  return {
+    taskId,
+    taskType,
+    type: type as TaskChange['type'], // only ever published by our scripts
+    at: Number(at),
+    labels: labels ? JSON.parse(labels) : undefined,
+    // Redis's Lua cannot write a time as text.
+    data: type === 'task_accepted' ? data.replace(/"runAt":(\d+)/, (_, ms) => `"runAt":"${iso(ms)}"`) : data
+  }
+}
+
+const iso = (ms: string) => new Date(Number(ms)).toISOString()

@@ -1,0 +1,97 @@
+/** What `submit` is told of each task, in this order; what is missing is empty. */
+export const submitted = [
+  'id',
+  'type',
+  'priority',
+  'input',
+  'key',
+  'fingerprint',
+  'labels',
+  'runAt',
+  'requestId',
+  'traceparent',
+  'retryOf',
+  'once'
+] as const
+
+/** Adds a task's job to the queue. Used by `submit` and, when its time has come, by whatever claims. */
+export const queueing = `
+local function enqueue(id, type, priority, t)
+  -- In BullMQ a lower number goes first, and none at all before all others.
+  addPrioritizedJob(id, {
+    packed = cmsgpack.pack({ q, id, type, t }), data = '', options = cmsgpack.pack({ priority = 11 - priority })
+  })
+end
+`
+
+/**
+ * Makes tasks, their records and their jobs, all of them or none; the answer to the same ids again is the same. For each its
+ * id, or that of the task that its key, or that it repeats another once, stands for already.
+ */
+export const submit = `
+local names = { ${submitted.map((name) => `'${name}'`).join(', ')} }
+local maxPending = tonumber(ARGV[1])
+local tasks, keys, count = {}, {}, 0
+for n = 2, #ARGV, #names do
+  local task = {}
+  for index, name in ipairs(names) do task[name] = ARGV[n + index - 1] end
+  tasks[#tasks + 1] = task
+end
+for index, task in ipairs(tasks) do
+  local id = task.id
+  if task.once ~= '' then
+    local retried = call('HGET', p .. 'task:' .. task.retryOf, 'retried')
+    if retried and retried ~= id then task.used = retried end
+  end
+  if task.key ~= '' then
+    local used = keys[task.key] or call('GET', p .. 'key:' .. task.key)
+    if used then
+      local usedBy, fingerprint = string.match(used, '^(%S+) (.*)$')
+      if fingerprint ~= task.fingerprint then return { 'reused', index - 1 } end
+      if usedBy ~= id then task.used = usedBy end
+    else
+      keys[task.key] = id .. ' ' .. task.fingerprint
+    end
+  end
+  -- One that is there was made by the same command.
+  task.exists = task.used or call('EXISTS', p .. 'task:' .. id) == 1
+  if not task.exists then count = count + 1 end
+end
+local pending = call('ZCARD', q .. 'prioritized') + call('ZCARD', q .. 'delayed') + call('ZCARD', p .. 'scheduled')
+if count > 0 and pending + count > maxPending then return { 'full', pending } end
+
+local t = clock()
+local function accept(task)
+  local id, key = task.id, p .. 'task:' .. task.id
+  local runAt = tonumber(task.runAt)
+  local isScheduled = runAt and runAt > t
+  local seq = call('INCR', p .. 'seq')
+  call('HSET', key, 'type', task.type, 'status', 'pending', 'seq', seq, 'priority', task.priority, 'attempt', 0,
+    'failures', 0, 'requeues', 0, 'created', integer(t), 'ready', isScheduled and task.runAt or integer(t))
+  call('SET', p .. 'input:' .. id, task.input)
+  for _, name in ipairs({ 'key', 'labels', 'runAt', 'requestId', 'traceparent', 'retryOf' }) do
+    if task[name] ~= '' then call('HSET', key, name, task[name]) end
+  end
+  if task.key ~= '' then call('SET', p .. 'key:' .. task.key, id .. ' ' .. task.fingerprint) end
+  if task.retryOf ~= '' and call('EXISTS', p .. 'task:' .. task.retryOf) == 1 then
+    call('HSET', p .. 'task:' .. task.retryOf, 'retried', id)
+  end
+  call('SADD', p .. 'types', task.type)
+  call('ZADD', p .. 'open:' .. task.type, seq, id)
+  for _, label in ipairs(labelsOf(task.labels)) do call('ZADD', p .. 'label:' .. label .. ':open', seq, id) end
+  publish(id, 'task_accepted', isScheduled and '{"status":"pending","runAt":' .. task.runAt .. '}' or '{"status":"pending"}', t)
+  if isScheduled then
+    call('ZADD', p .. 'scheduled', task.runAt, id)
+    wakeWorker()
+  else
+    enqueue(id, task.type, task.priority, t)
+  end
+end
+
+local answers = {}
+for index, task in ipairs(tasks) do
+  if not task.exists then accept(task) end
+  answers[index] = task.used or task.id
+end
+return { 'accepted', answers }
+`

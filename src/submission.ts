@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+import stringify from 'safe-stable-stringify'
+import type { Submission } from './engine.ts'
+import { TaskError } from './errors.ts'
+import type { NewTask, Origin } from './task.ts'
+import type { LoadedTaskType } from './task-types.ts'
+
+/** A task that somebody wants to be started. */
+export interface Wanted {
+  task: NewTask
+  /** Where it is in the request, for messages. */
+  path: string
+  idempotencyKey?: string | undefined
+  retryOf?: { taskId: string; once: boolean }
+}
+
+const maxAheadMs = 366 * 86_400_000
+
+/** What stands for a task's body, if it has a key; made before the input's defaults are filled in. */
+export function idempotencyOf({ task, path, idempotencyKey, retryOf }: Wanted): Submission['idempotency'] {
+  if (idempotencyKey === undefined) return undefined
+  const { type, input, priority = 0, labels, runAt, delaySeconds } = task
+  const body = retryOf ? { retryOf: retryOf.taskId } : { type, input, priority, labels, runAt, delaySeconds }
+  const name = path === 'body' ? 'This Idempotency-Key' : `${path}/idempotencyKey`
+  return { key: idempotencyKey, fingerprint: fingerprintOf(body), name }
+}
+
+/** What an engine takes of a task that is good. FST_ERR_VALIDATION. */
+export function toSubmission(
+  { task, path, retryOf }: Wanted,
+  type: LoadedTaskType,
+  idempotency: Submission['idempotency'],
+  { requestId, traceparent }: Origin
+): Submission {
+  const { input, priority = 0, labels } = task
+  const problem = type.checkInput(input, `${path}/input`)
+  if (problem !== undefined) throw new TaskError('FST_ERR_VALIDATION', problem)
+  const runAt = runAtOf(task, path)
+  return {
+    type: type.type,
+    input: JSON.stringify(input),
+    priority,
+    ...(labels && Object.keys(labels).length > 0 && { labels }),
+    ...(runAt !== undefined && { runAt }),
+    ...(requestId !== undefined && { requestId }),
+    ...(traceparent !== undefined && { traceparent }),
+    ...(retryOf && { retryOf }),
+    ...(idempotency && { idempotency })
+  }
+}
+
+function runAtOf({ runAt, delaySeconds }: NewTask, path: string): number | undefined {
+  if (runAt === undefined) return delaySeconds ? Math.round(Date.now() + delaySeconds * 1000) : undefined
+  if (delaySeconds !== undefined)
+    throw new TaskError('FST_ERR_VALIDATION', `${path} must not have both runAt and delaySeconds`)
+  const at = Date.parse(runAt)
+  if (!(at <= Date.now() + maxAheadMs))
+    throw new TaskError('FST_ERR_VALIDATION', `${path}/runAt must be at most 366 days ahead`)
+  return at
+}
+
+/** Equal for bodies that are equal as JSON values, whatever the order of their keys. */
+function fingerprintOf(body: object): string {
+  return createHash('sha256').update(stringify(body)).digest('base64')
+}
