@@ -16,6 +16,9 @@
 {{- if ne $ours.metadata.name $name }}
 {{- fail (printf "nameOverride, fullnameOverride: this release has StatefulSet %s, whose volume a StatefulSet %s would not find; install under the new name beside it, and let the old one drain" $ours.metadata.name $name) }}
 {{- end }}
+{{- if ne ($ours.spec.podManagementPolicy | default "OrderedReady") "Parallel" }}
+{{- fail (printf "StatefulSet %s is from a chart before podManagementPolicy: Parallel, which an upgrade cannot change; kubectl delete statefulset %s --cascade=orphan, then upgrade again (docs/runbook.md, Changing the claim)" $ours.metadata.name $ours.metadata.name) }}
+{{- end }}
 {{- $claims := $ours.spec.volumeClaimTemplates | default list }}
 {{- $own := and .Values.persistence.enabled (not .Values.persistence.existingClaim) }}
 {{- if ne (not $claims) (not $own) }}
