@@ -1,5 +1,4 @@
 /** What runs in a worker, a child process or a thread: one task at a time, in the order of the messages. */
-import { Writable } from 'node:stream'
 import { inspect } from 'node:util'
 import { getHeapStatistics } from 'node:v8'
 import { parentPort } from 'node:worker_threads'
@@ -101,24 +100,25 @@ function receive(message: ToWorker): void {
   }
 }
 
-/** Stands in for process.stdout or process.stderr: each line that is written goes to the service's log. Returns its flush. */
-function logLines(stream: 'stdout' | 'stderr') {
+/** Makes each line that is written to process.stdout or process.stderr one of the service's log. Returns its flush. */
+function logLines(name: 'stdout' | 'stderr'): () => void {
   const splitter = new LineSplitter()
   const log = (lines: string[]) => {
-    for (const message of lines)
-      sendReport(current.run, { kind: 'log', level: 'info', fields: { stream }, message })
+    const fields = { stream: name }
+    for (const message of lines) sendReport(current.run, { kind: 'log', level: 'info', fields, message })
   }
-  const write = (chunk: string | Buffer, _encoding: BufferEncoding, done: () => void) => {
+  const write = (chunk: Uint8Array | string, ...rest: unknown[]) => {
     log(splitter.push(chunk))
-    done()
+    const done = rest.find((argument) => typeof argument === 'function')
+    if (done) process.nextTick(done)
+    return true
   }
-  let writable: Writable | undefined
-  Object.defineProperty(process, stream, {
+  // When it is first asked for, because making it takes time that most tasks need not wait. Not another stream in its
+  // place: in a thread, Node calls functions of its own on it.
+  const getStream = Object.getOwnPropertyDescriptor(process, name)?.get
+  Object.defineProperty(process, name, {
     configurable: true,
-    get: () => {
-      writable ??= new Writable({ decodeStrings: false, write })
-      return writable
-    }
+    get: () => Object.assign(getStream?.call(process), { write })
   })
   return () => log(splitter.flush())
 }
