@@ -31,7 +31,7 @@ export type FromWorker =
   /** It ends itself now, because of an error that nobody caught. */
   | { kind: 'crash'; message: string; stack: string | undefined }
 
-const maxMessages = 1000
+const maxMessages = 500
 const windowMs = 100
 
 // Asked again, the loader takes longer than many a task.
@@ -46,7 +46,7 @@ const post = (message: FromWorker) => (parentPort ? parentPort.postMessage(messa
 const window = { startedAt: 0, messages: 0 }
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-/** Sends at most 10,000 messages a second. A task that says more is held up, not the service that has to listen. */
+/** Sends at most 5,000 messages a second. A task that says more is held up, not the service that has to listen. */
 function send(message: FromWorker): void {
   const elapsedMs = performance.now() - window.startedAt
   if (elapsedMs >= windowMs) Object.assign(window, { startedAt: performance.now(), messages: 0 })
