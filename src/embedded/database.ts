@@ -3,10 +3,8 @@ import {
   existsSync,
   fdatasync,
   fdatasyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
-  readSync,
   statSync,
   unlinkSync,
   writeFileSync
@@ -15,6 +13,7 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { StartError } from '../errors.ts'
+import { checkFile, checkIdentity, isEmpty, makeFolder, pragma } from './database-file.ts'
 import { type Disk, errorOf } from './group-commit.ts'
 import { applicationId, migrations } from './migrations.ts'
 
@@ -32,8 +31,8 @@ export function openDatabase(location: string): DatabaseSyncInstance {
   const path = location === memory ? memory : resolve(location)
   try {
     if (path !== memory) {
-      mkdirSync(dirname(path), { recursive: true })
-      checkHeader(path)
+      makeFolder(dirname(path))
+      checkFile(path)
     }
     const db = new DatabaseSync(path, { timeout: 0 })
     try {
@@ -87,63 +86,32 @@ export function openLog(db: DatabaseSyncInstance): (Disk & { close(): void }) | 
   return { sync, syncAll, close: () => closeSync(log) }
 }
 
-/** Judges the file by its first bytes, before SQLite opens it: opening would already create files beside it. */
-function checkHeader(path: string): void {
-  const header = Buffer.alloc(100)
-  let length = 0
-  try {
-    const file = openSync(path, 'r')
-    try {
-      length = readSync(file, header)
-    } finally {
-      closeSync(file)
-    }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-    throw error
-  }
-  if (length === 0) return
-  if (length < header.length || !header.toString('latin1').startsWith('SQLite format 3\0')) {
-    throw new StartError(`${path} is not a SQLite database, or it is corrupt`)
-  }
-  // Offsets of user_version and application_id: https://sqlite.org/fileformat.html#the_database_header
-  checkIdentity(path, header.readUInt32BE(68), header.readUInt32BE(60))
-}
-
-function checkIdentity(path: string, application: number, version: number): void {
-  if (application !== applicationId) throw new StartError(`${path} belongs to another application`)
-  if (version > migrations.length) {
-    throw new StartError(
-      `${path} was written by a newer lastcall (its schema is ${version}, this one knows ${migrations.length})`
-    )
-  }
-}
-
 function prepare(db: DatabaseSyncInstance, path: string): void {
   // Set before the first access: SQLite then keeps the file locked until this process ends, however it ends.
   db.exec('PRAGMA locking_mode = EXCLUSIVE')
-  const application = pragma(db, 'application_id')
-  let version = pragma(db, 'user_version')
-  const isNew =
-    application === 0 && version === 0 && db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
-  if (!isNew) {
-    checkIdentity(path, application, version)
+  if (isEmpty(db)) {
+    // By a rollback journal: whatever happens meanwhile, the file is a whole store or, to SQLite, empty.
+    db.exec('PRAGMA synchronous = EXTRA')
+    migrate(db)
+  } else {
+    checkIdentity(path, pragma(db, 'application_id'), pragma(db, 'user_version'))
     if (path !== memory && statSync(path).size <= checkedBytes) checkPages(db, path)
   }
   // A commit then is durable once the log is synced: openLog. SQLite itself would hold up the event loop for that.
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
-  db.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${applicationId}`)
-  for (; version < migrations.length; version++) db.exec(migrations[version] ?? '')
-  db.exec(`PRAGMA user_version = ${version}; COMMIT`)
+  migrate(db)
   if (path === memory) return
-  // checkHeader of a later process reads the main file only.
+  // checkFile of a later process reads the main file first.
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   const owner = { pid: process.pid, host: hostname(), since: new Date().toISOString() }
   writeFileSync(ownerFile(path), `${JSON.stringify(owner)}\n`)
 }
 
-function pragma(db: DatabaseSyncInstance, name: string): number {
-  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+/** All changes that are missing, in one transaction. */
+function migrate(db: DatabaseSyncInstance): void {
+  db.exec(`BEGIN IMMEDIATE; PRAGMA application_id = ${applicationId}`)
+  for (const migration of migrations.slice(pragma(db, 'user_version'))) db.exec(migration)
+  db.exec(`PRAGMA user_version = ${migrations.length}; COMMIT`)
 }
 
 function checkPages(db: DatabaseSyncInstance, path: string): void {

@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { TaskPage } from '../../src/task.ts'
@@ -109,7 +109,11 @@ const damages: { what: string; damage: (path: string) => Promise<void>; message:
   },
   {
     what: 'a database that names no application',
-    damage: (path) => patch(path, applicationId, uint32(0)),
+    damage: async (path) => {
+      // Where the log beside the file says whose it is, SQLite would take that for the truth.
+      await rm(`${path}-wal`, { force: true })
+      await patch(path, applicationId, uint32(0))
+    },
     message: /tasks\.db belongs to another application/
   },
   {
