@@ -33,6 +33,7 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
     metrics: app.taskMetrics,
     // What others will run is not waited for.
     drainPending: !engine.shared && (config.DRAIN_PENDING === 'run' || isVolatile(config)),
+    isVolatile: isVolatile(config),
     shutdownTimeoutMs: config.GRACEFUL_SHUTDOWN_TIMEOUT * 1000,
     acceptsTasks: () => shutdown.acceptsTasks(),
     log

@@ -83,8 +83,8 @@ export interface Claim {
   readonly durable: Promise<void> | undefined
   /** Told when the client cancels it (`client`) or another process has taken the task over (`lost`). */
   readonly stop: Stop<'client' | 'lost'>
-  /** Appends a progress event, unless the attempt is over. */
-  progress(value: number, text: string): void
+  /** Appends a progress event, which happened `at` that time, unless the attempt is over; resolves when it is durable. */
+  progress(value: number, text: string, at: number): Promise<void>
   /** Resolves when the state (JSON text) is durable; rejects with ATTEMPT_LOST or STORE_UNAVAILABLE. */
   checkpoint(state: string): Promise<void>
 }
@@ -169,6 +169,8 @@ export interface Engine {
    * TASK_NOT_FOUND, TASK_ALREADY_FINISHED.
    */
   cancel(taskId: string): Promise<UnparsedRecord>
+  /** Cancels all pending tasks with reason `shutdown`: of an engine whose pending tasks end with the process. */
+  cancelPending?(): Promise<void>
   /** Forgets a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
   remove(taskId: string): Promise<void>
   /** Up to `limit` tasks, newest first; `next` is where to go on, left out if there are no more. */

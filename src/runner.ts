@@ -1,5 +1,6 @@
 import type { Claim } from './engine.ts'
 import type { Log } from './log.ts'
+import { coalesceProgress } from './progress.ts'
 import { runningTask } from './running-task.ts'
 import { Stop } from './stop.ts'
 import { type AbortCause, abortReason, type Report, type RunEnd, runJob } from './task-context.ts'
@@ -55,11 +56,14 @@ export class Runner {
     claim.stop.listen(abort)
     const limitTimer = setTimeout(abort, type.timeoutMs, 'timeout')
 
+    const progress = coalesceProgress(claim.progress)
+    const report = this.#reporter(claim, progress.report)
     const end =
       type.isolation === 'inline'
-        ? this.#runInline(type, claim, stop, hardStop)
-        : this.#runInWorker(this.#pools[type.isolation], type.module, claim, stop, hardStop)
+        ? this.#runInline(type, claim, report, stop, hardStop)
+        : this.#runInWorker(this.#pools[type.isolation], type.module, claim, report, stop, hardStop)
     const ended = end.then((end) => {
+      progress.flush()
       clearTimeout(limitTimer)
       clearTimeout(graceTimer)
       return stop.cause ? { end, aborted: stop.cause } : { end }
@@ -75,12 +79,12 @@ export class Runner {
   async #runInline(
     type: LoadedTaskType,
     claim: Claim,
+    report: (report: Report) => void,
     stop: Stop<AbortCause>,
     hardStop: Stop<AbortCause>
   ): Promise<RunResult['end']> {
     const abort = new AbortController()
     stop.listen((cause) => abort.abort(abortReason(cause)))
-    const report = this.#reporter(claim)
     const channel = { abort, report, saveCheckpoint: claim.checkpoint }
     const abandoned = new Promise<{ stopped: 'abandoned' }>((resolve) => {
       hardStop.listen(() => resolve({ stopped: 'abandoned' }))
@@ -96,22 +100,26 @@ export class Runner {
     pool: WorkerPool,
     module: string,
     claim: Claim,
+    report: (report: Report) => void,
     stop: Stop<AbortCause>,
     hardStop: Stop<AbortCause>
   ): Promise<RunResult['end']> {
     const { taskId, attempt, input, restored, labels, requestId, traceparent } = claim
     const job = { taskId, attempt, input, restored, labels, requestId, traceparent }
-    const run = pool.run(module, job, { report: this.#reporter(claim), saveCheckpoint: claim.checkpoint })
+    const run = pool.run(module, job, { report, saveCheckpoint: claim.checkpoint })
     stop.listen(run.abort)
     // After a shutdown no task will come that could use another worker.
     hardStop.listen((cause) => run.kill(cause !== 'shutdown'))
     return run.ended
   }
 
-  #reporter(claim: Claim): (report: Report) => void {
+  #reporter(
+    claim: Claim,
+    progress: (value: number, text: string, at: number) => void
+  ): (report: Report) => void {
     let log: Log | undefined
     return (report) => {
-      if (report.kind === 'progress') return claim.progress(report.value, report.text)
+      if (report.kind === 'progress') return progress(report.value, report.text, report.at)
       const { taskId, type, attempt } = claim
       log ??= this.#options.log.child({ taskId, type, attempt })
       if (report.message === undefined) log[report.level](report.fields)

@@ -5,7 +5,7 @@ import { maxResultBytes, type TaskContext, type TaskLog } from './task-type.ts'
 
 /** What a running task tells the service, in this order, whether it runs inline or in a worker. */
 export type Report =
-  | { kind: 'progress'; value: number; text: string }
+  | { kind: 'progress'; value: number; text: string /** Epoch milliseconds. */; at: number }
   | { kind: 'log'; level: LogLevel; fields: object; message: string | undefined }
 
 /** What a run needs to know; plain data, so that it can cross to a worker. */
@@ -30,7 +30,8 @@ const maxCode = 100
 const maxMessage = 10_000
 const maxStack = 20_000
 const maxCauses = 5
-const progressEveryMs = 50
+// Events are never less than 50 ms apart, by their timestamps either: those are whole milliseconds of another clock.
+const progressEveryMs = 51
 const unreadable = 'A value that cannot be read'
 
 interface Channel {
@@ -162,7 +163,7 @@ function throttleProgress(report: (report: Report) => void) {
     clearTimeout(timer)
     timer = undefined
     if (!waiting) return
-    report({ kind: 'progress', ...waiting })
+    report({ kind: 'progress', ...waiting, at: Date.now() })
     waiting = undefined
     sentAt = performance.now()
   }

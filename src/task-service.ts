@@ -41,6 +41,8 @@ export interface TaskServiceOptions {
   metrics: TaskMetrics
   /** Whether a drain runs what is pending, instead of leaving it to the next process. */
   drainPending: boolean
+  /** Whether pending tasks are gone with the process, so that nobody runs what is left. */
+  isVolatile: boolean
   /** How long `shutdown` waits for running tasks. */
   shutdownTimeoutMs: number
   /** False while the service drains. */
@@ -333,7 +335,10 @@ export class TaskService implements DrainParticipant {
       this.#log.warn(fields, 'the grace period is over, task is told to stop')
       run?.abort('shutdown')
     }
+    if (this.#options.isVolatile) await this.#engine.cancelPending?.()
     while (this.#held.size > 0) await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
+    // One that had failed when the time was over waits for another attempt.
+    if (this.#options.isVolatile) await this.#engine.cancelPending?.()
     return { forced: this.#forced }
   }
 
@@ -389,7 +394,8 @@ export class TaskService implements DrainParticipant {
   #judge(type: LoadedTaskType, claim: Claim, { end, aborted }: RunResult): Outcome {
     if ('stopped' in end) this.#countForce(type, claim, end.stopped)
     if (aborted === 'shutdown') {
-      if (type.onShutdown === 'requeue') return putBack('shutdown', claim.requeues, type)
+      if (type.onShutdown === 'requeue' && !this.#options.isVolatile)
+        return putBack('shutdown', claim.requeues, type)
       return { status: 'cancelled', reason: 'shutdown' }
     }
     // A lost attempt's outcome is refused by its engine, whatever it is.

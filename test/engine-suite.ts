@@ -99,6 +99,11 @@ function testHost(
   }
 }
 
+/** Reports progress as a runner does: whoever cannot write it says so elsewhere. */
+function report(claim: Claim, value: number, text: string): void {
+  claim.progress(value, text, Date.now()).catch(() => {})
+}
+
 const never = () => new AbortController().signal
 
 async function* flatten(events: Events): AsyncGenerator<TaskEvent> {
@@ -255,8 +260,8 @@ export function engineSuite(makeStore: () => OpenEngine): void {
       const taskId = await submit()
       const live = history(engine, taskId)
       const { claim, settle } = await attempt(0)
-      claim.progress(0.25, 'a quarter')
-      claim.progress(0.5, 'half')
+      report(claim, 0.25, 'a quarter')
+      report(claim, 0.5, 'half')
       await claim.checkpoint('1') // what was written before it is durable as well
       settle(completed('done'))
 
@@ -279,7 +284,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     const { engine, submit, attempt, outcomes } = await start(t)
     const taskId = await submit()
     const { claim, settle } = await attempt(0)
-    for (let n = 1; n <= 5; n++) claim.progress(n / 5, `${n}`)
+    for (let n = 1; n <= 5; n++) report(claim, n / 5, `${n}`)
     settle(completed())
     await outcomes(taskId)
     const all = await history(engine, taskId)
@@ -310,7 +315,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     })()
     const readers = Array.from({ length: 20 }, () => history(engine, taskId))
     const { claim, settle } = await attempt(0)
-    claim.progress(0.5, 'half')
+    report(claim, 0.5, 'half')
     await claim.checkpoint('1')
     leaving.abort()
     t.notOk((await quitter).includes('task_completed'))
@@ -415,7 +420,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
       const { submit, attempt, engine, outcomes } = await start(t)
       const taskId = await submit()
       const first = await attempt(0)
-      first.claim.progress(0.7, 'most')
+      report(first.claim, 0.7, 'most')
       await first.claim.checkpoint('{"step":1}')
       await first.claim.checkpoint('{"step":2}')
       first.settle({ status: 'pending', reason: 'shutdown', delayMs: 0 })
@@ -542,7 +547,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     first.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
     const second = await attempt(1)
 
-    first.claim.progress(0.9, 'late')
+    report(first.claim, 0.9, 'late')
     await t.rejects(first.claim.checkpoint('"late"'), { code: 'ATTEMPT_LOST' })
     first.settle(completed('late'))
     second.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
@@ -550,7 +555,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     t.equal(third.claim.restored, undefined)
     third.settle(completed('right'))
     await outcomes(taskId, 3)
-    third.claim.progress(1, 'too late')
+    report(third.claim, 1, 'too late')
     await t.rejects(third.claim.checkpoint('1'), { code: 'ATTEMPT_LOST' })
 
     t.match(await engine.get(taskId), { status: 'completed', result: '"right"' })
@@ -702,10 +707,10 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     const { engine, submit, attempt, outcomes } = await start(t)
     const taskId = await submit()
     const first = await attempt(0)
-    for (let n = 1; n <= 1200; n++) first.claim.progress(n / 1200, `${n}`)
+    for (let n = 1; n <= 1200; n++) report(first.claim, n / 1200, `${n}`)
     first.settle({ status: 'pending', reason: 'retry', delayMs: 0 })
     const second = await attempt(1)
-    for (let n = 1; n <= 30; n++) second.claim.progress(n / 30, `second ${n}`)
+    for (let n = 1; n <= 30; n++) report(second.claim, n / 30, `second ${n}`)
     second.settle(completed())
     await outcomes(taskId, 2)
 
@@ -1163,7 +1168,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     const [first, second] = [await submit(), await submit()]
     const signal = never()
     const { claim, settle } = await attempt(0)
-    claim.progress(0.5, 'half')
+    report(claim, 0.5, 'half')
     const waits = [engine.ended(first, signal), engine.ended(first, signal)]
     const abort = new AbortController()
     const aborted = engine.ended(second, abort.signal)
@@ -1191,7 +1196,7 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     await engine.setWatching(true)
     const taskId = await submit({ type: 'other', labels: { a: '1' } })
     const { claim, settle } = await attempt(1)
-    claim.progress(0.5, 'half')
+    report(claim, 0.5, 'half')
     settle({ status: 'pending', reason: 'retry', delayMs: 0, error: { code: 'E', message: 'no' } })
     ;(await attempt(2)).settle(completed({ done: true }))
 

@@ -173,15 +173,13 @@ export class Worker {
       waitedMs,
       stop: slot.stop,
       durable: undefined,
-      progress: (value, text) => {
+      progress: async (value, text, at) => {
         const data = JSON.stringify({ value, text })
-        const report = { number: ++reports, data, at: Date.now() + clockOffsetMs, acknowledged: false }
-        slot.report = report
-        const acknowledge = () => {
-          report.acknowledged = true
-        }
+        const report = { number: ++reports, data, at: at + clockOffsetMs, acknowledged: false }
         // The end of the attempt says it again if need be.
-        jobs.progress(taskId, attempt, report).then(acknowledge, () => {})
+        slot.report = report
+        await jobs.progress(taskId, attempt, report)
+        report.acknowledged = true
       },
       checkpoint: async (state) => {
         const saved = await this.persist(

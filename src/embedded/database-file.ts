@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync
 } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { StartError } from '../errors.ts'
@@ -57,6 +58,26 @@ export function checkFile(path: string): void {
 function sizeWithJournals(path: string): number {
   const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
   return journals.reduce((sum, suffix) => sum + sizeOf(path + suffix), sizeOf(path))
+}
+
+/**
+ * Tells what has become of files that are open: what is written to one that was deleted or replaced is gone with the
+ * process. Undefined as long as all are in their places.
+ */
+export function watchFiles(paths: readonly string[]): () => Promise<string | undefined> {
+  const files = paths.map((path) => ({ path, opened: statSync(path) }))
+  return async () => {
+    for (const { path, opened } of files) {
+      try {
+        const { dev, ino } = await stat(path)
+        if (dev !== opened.dev || ino !== opened.ino) return `${path} was replaced by another file`
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return `${path} was deleted`
+        return `${path} cannot be found: ${error instanceof Error ? error.message : error}`
+      }
+    }
+    return undefined
+  }
 }
 
 function readHeader(path: string): Buffer {

@@ -26,6 +26,7 @@ import {
 } from '../task.ts'
 import { nextPosition, taskIdAt } from '../task-id.ts'
 import { closeDatabase, openDatabase, openLog } from './database.ts'
+import { watchFiles } from './database-file.ts'
 import { Feeds } from './feeds.ts'
 import { GroupCommit } from './group-commit.ts'
 import { searchStore } from './search.ts'
@@ -45,6 +46,14 @@ export interface EmbeddedOptions {
 interface Running {
   row: TaskRow
   stop: Stop<'client' | 'lost'>
+  /** Progress that could not be written. */
+  unsent: Progress | undefined
+}
+
+interface Progress {
+  /** JSON text. */
+  data: string
+  at: number
 }
 
 /** What a transaction will have done. */
@@ -63,6 +72,9 @@ interface Change {
 const sweepSliceMs = 3
 const retryMs = 500
 const maxDelayMs = 60_000
+// So many at once take less than 10 ms.
+const cancelSlice = 200
+const lookEveryMs = 2_000
 
 /** One SQLite file that only this process uses. The store is the queue: tasks are claimed where they are kept. */
 export class EmbeddedEngine implements Engine {
@@ -80,9 +92,13 @@ export class EmbeddedEngine implements Engine {
   #change = noChange()
   #last = 0
   #failure: unknown
+  /** Why the open files are not those that the next process would find. */
+  #misplaced: string | undefined
   #delayTimer: NodeJS.Timeout | undefined
   #retryTimer: NodeJS.Timeout | undefined
   #sweepTimer: NodeJS.Timeout | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  #lookAtFiles: (() => Promise<string | undefined>) | undefined
 
   constructor(options: EmbeddedOptions) {
     this.#options = options
@@ -102,9 +118,14 @@ export class EmbeddedEngine implements Engine {
     // It also refers to the database, which the driver closes under its statements when nothing else does.
     const close = () => {
       log?.close()
-      closeDatabase(db)
+      // SQLite itself then leaves alone what is now in its files' places.
+      if (this.#misplaced) db.close()
+      else closeDatabase(db)
     }
     this.#open = { store, commits, host, close }
+    const path = db.location()
+    if (path) this.#lookAtFiles = watchFiles([path, `${path}-wal`])
+    this.#lookTimer = setInterval(() => void this.#checkFiles().catch(() => {}), lookEveryMs).unref()
     this.#last = store.last()
     const counts = store.countPending()
     this.#pending = counts.pending
@@ -122,6 +143,7 @@ export class EmbeddedEngine implements Engine {
 
   async submit(tasks: readonly Submission[]): Promise<Submitted[]> {
     const { store, commits } = this.#opened()
+    if (this.#misplaced) throw new TaskError('STORE_UNAVAILABLE', this.#misplaced)
     return commits.write(() => {
       // What may be refused is looked at before anything is written: a part of a batch must not stay behind.
       const used = usedBefore(store, tasks)
@@ -232,12 +254,22 @@ export class EmbeddedEngine implements Engine {
     })
   }
 
-  #cancel(row: TaskRow): void {
+  async cancelPending(): Promise<void> {
+    const { store, commits } = this.#opened()
+    const cancelSome = () => {
+      const rows = store.pending(cancelSlice)
+      for (const row of rows) this.#cancel(row, { status: 'cancelled', reason: 'shutdown' })
+      return rows.length
+    }
+    while ((await commits.write(cancelSome)) > 0);
+  }
+
+  #cancel(row: TaskRow, outcome: Outcome = cancelledByClient): void {
     const { store } = this.#opened()
     if (row.status === 'pending') {
       if (store.isScheduled(row.seq)) this.#change.scheduled--
       else this.#change.pending--
-      this.#writeOutcome(row, cancelledByClient)
+      this.#writeOutcome(row, outcome)
     } else {
       store.requestCancel(row.seq)
       const running = this.#running.get(row.seq)
@@ -319,6 +351,7 @@ export class EmbeddedEngine implements Engine {
 
   async check(): Promise<void> {
     const { store, commits } = this.#opened()
+    await this.#checkFiles()
     // While writes fail, only a write can tell that they work again; else a read is enough.
     if (this.#failure) await commits.write(() => store.setMeta('checked', Date.now()))
     else this.#readNow((readable) => readable.nextDelayed())
@@ -339,16 +372,28 @@ export class EmbeddedEngine implements Engine {
     const { commits, close } = this.#open
     this.#claiming = false
     clearTimeout(this.#sweepTimer)
+    clearInterval(this.#lookTimer)
     clearTimeout(this.#delayTimer)
     clearTimeout(this.#retryTimer)
     // What has still to be written.
     await commits.write(() => {}).catch(() => {})
+    await this.#checkFiles().catch(() => {})
     this.#open = undefined
     try {
       close()
     } catch (err) {
       this.#log.warn({ err }, 'the task store was not closed cleanly; the next start repairs it')
     }
+  }
+
+  /** STORE_UNAVAILABLE if a file was deleted or replaced. */
+  async #checkFiles(): Promise<void> {
+    const problem = await this.#lookAtFiles?.()
+    if (problem && problem !== this.#misplaced)
+      this.#log.error({ reason: problem }, 'the task store was moved, what is written now will be lost')
+    else if (!problem && this.#misplaced) this.#log.info('the task store is back in its place')
+    this.#misplaced = problem
+    if (problem) throw new TaskError('STORE_UNAVAILABLE', problem)
   }
 
   #opened() {
@@ -401,7 +446,7 @@ export class EmbeddedEngine implements Engine {
   #run(row: TaskRow, input: string, restored: string | undefined, durable: Promise<void>): void {
     const { store, commits, host } = this.#opened()
     const { seq, attempt, task_id: taskId, type, failures, requeues } = row
-    const running: Running = { row, stop: new Stop() }
+    const running: Running = { row, stop: new Stop(), unsent: undefined }
     this.#running.set(seq, running)
     const claim: Claim = {
       taskId,
@@ -417,15 +462,15 @@ export class EmbeddedEngine implements Engine {
       durable,
       waitedMs: Math.max(0, (row.started_at ?? 0) - row.ready_at),
       stop: running.stop,
-      progress: (value, text) => {
-        const at = Date.now()
-        const written = commits.write(() => {
-          const data = JSON.stringify({ value, text })
-          const id = store.setProgress(seq, attempt, data)
-          if (id !== undefined) this.#append(row, id, 'progress_update', data, at)
+      progress: async (value, text, at) => {
+        const progress = { data: JSON.stringify({ value, text }), at }
+        running.unsent = progress
+        await commits.write(() => {
+          this.#writeProgress(row, progress)
+          this.#change.whenCommitted.push(() => {
+            if (running.unsent === progress) running.unsent = undefined
+          })
         }, 'lazy')
-        // A failing store is logged where it fails; the next progress says more than this one.
-        written.catch(() => {})
       },
       checkpoint: (state) =>
         commits.write(() => {
@@ -436,14 +481,22 @@ export class EmbeddedEngine implements Engine {
     void host.run(claim).then((outcome) => this.#settle(running, outcome, Date.now()))
   }
 
+  #writeProgress(row: TaskRow, { data, at }: Progress): void {
+    const id = this.#opened().store.setProgress(row.seq, row.attempt, data)
+    if (id !== undefined) this.#append(row, id, 'progress_update', data, at)
+  }
+
   /** Writes an outcome, however long the store refuses it: the work is done and must not be lost. */
   async #settle(running: Running, outcome: Outcome, endedAt: number): Promise<void> {
+    let hasFailed = false
     // Once it is committed it is not written again, even if nobody knows for a while whether it is durable.
     while (this.#open && this.#running.get(running.row.seq) === running) {
       try {
         const { commits, host } = this.#open
         await commits.write(
           () => {
+            // The last progress comes before the end, also if its own transaction failed.
+            if (hasFailed && running.unsent) this.#writeProgress(running.row, running.unsent)
             this.#writeOutcome(running.row, outcome, endedAt)
             this.#change.freed++
             this.#change.whenCommitted.unshift(() => {
@@ -455,6 +508,7 @@ export class EmbeddedEngine implements Engine {
         )
         return
       } catch {
+        hasFailed = true
         await sleep(retryMs)
       }
     }

@@ -279,6 +279,12 @@ export class Store {
     return rows.sort((a, b) => a.seq - b.seq)
   }
 
+  /** Some pending tasks, whether they wait for their time or for a slot. */
+  pending(limit: number): TaskRow[] {
+    const waiting: TaskRow[] = this.#sql.waiting.all(limit)
+    return waiting.length > 0 ? waiting : this.#sql.waitingForTime.all(limit)
+  }
+
   countPending(): { pending: number; scheduled: number } {
     const delayed = (why: number) => this.#sql.countDelayed.get(why)?.n ?? 0
     const queued = this.#sql.countQueued.get()?.n ?? 0
@@ -393,6 +399,11 @@ export function prepareAll(db: DatabaseSyncInstance) {
        WHERE status = 'failed' AND ended_at <= ? ORDER BY ended_at LIMIT ?`
     ),
     running: db.prepare(`SELECT * FROM tasks WHERE type = ? AND status = 'running'`),
+    waiting: db.prepare(
+      `SELECT * FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
+       ORDER BY priority DESC, seq LIMIT ?`
+    ),
+    waitingForTime: db.prepare('SELECT * FROM tasks WHERE delayed > 0 ORDER BY ready_at LIMIT ?'),
     countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
     countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ?'),
     releaseDelayed: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed > 0 AND ready_at <= ?'),
