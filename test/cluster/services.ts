@@ -15,6 +15,7 @@ import {
 } from '@kubernetes/client-node'
 import { track } from './children.ts'
 import { onLoopback } from './network.ts'
+import { keepWatching } from './watch.ts'
 
 /** Those that are ready; if none is, those that terminate and still serve. */
 export function choose(endpoints: readonly V1Endpoint[]): V1Endpoint[] {
@@ -103,10 +104,7 @@ export async function startServices(t: Teardown, config: KubeConfig, dir: string
       known.delete(object.metadata?.uid ?? '')
       changed()
     })
-    informer.on('error', () => {
-      if (!stopped) setTimeout(() => void informer.start().catch(() => {}), 500).unref()
-    })
-    await informer.start()
+    await keepWatching(informer, () => stopped)
     t.teardown(() => informer.stop())
   }
   t.teardown(() => {

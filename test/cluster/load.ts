@@ -1,0 +1,45 @@
+/** Clients of a release that keep at it while its pods come and go. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { Client } from '../system/client.ts'
+import { Load } from '../system/load.ts'
+import { chooseSeed, seededRandom } from '../system/random.ts'
+import { Witness } from '../system/witness.ts'
+import type { Cluster } from './cluster.ts'
+
+export const seed = chooseSeed()
+
+/** Posters and readers of streams behind a Service. `check` holds what they saw against the promises. */
+export function startLoad(t: Test, cluster: Cluster, url: string, name: string, countingIds: boolean) {
+  t.comment(`LASTCALL_SEED=${seed}`)
+  const client = new Client(() => url)
+  t.teardown(() => client.close())
+  const witness = new Witness(client, { countingIds })
+  const stepsDir = join(cluster.dir, `steps-${name}`)
+  mkdirSync(stepsDir)
+  const load = new Load({
+    witness,
+    random: seededRandom(seed),
+    seed,
+    stepsDir,
+    // Many take longer than a pod waits for them.
+    steps: 600,
+    posters: 3,
+    unfinished: 40
+  })
+  return {
+    client,
+    witness,
+    posted: () => load.posted,
+    async check({ mayBeLost = false, unanswered = false } = {}) {
+      await load.stop()
+      // Nobody was told anything but to come back.
+      const refused = client.refusals.filter(
+        ({ status, retryAfter }) => !unanswered && (status !== 503 || !(Number(retryAfter) > 0))
+      )
+      t.strictSame(refused.slice(0, 5), [], `${client.refusals.length} requests were to be repeated`)
+      await load.check(t, await witness.verify(), mayBeLost)
+    }
+  }
+}
