@@ -5,7 +5,9 @@ import Fastify, {
   type RouteOptions
 } from 'fastify'
 import fp from 'fastify-plugin'
+import type { TaskTypeInfo } from '../src/task.ts'
 import errors from './errors.ts'
+import { type Document, finishDocument } from './openapi-document.ts'
 
 type Route = Pick<RouteOptions, 'method' | 'url'> & { schema: NonNullable<RouteOptions['schema']> }
 
@@ -21,7 +23,7 @@ async function openapiPlugin(app: FastifyInstance) {
 
   let pages: Promise<FastifyInstance> | undefined
   const answer = async (request: FastifyRequest, reply: FastifyReply) => {
-    pages ??= buildPages(routes)
+    pages ??= buildPages(routes, app.tasks.taskTypes())
     const { routing } = await pages
     reply.hijack()
     reply.raw.setHeader('x-request-id', request.id)
@@ -30,7 +32,10 @@ async function openapiPlugin(app: FastifyInstance) {
   for (const url of ['/openapi.json', '/docs', '/docs/*']) app.get(url, { schema: { hide: true } }, answer)
 }
 
-async function buildPages(routes: readonly Route[]): Promise<FastifyInstance> {
+async function buildPages(
+  routes: readonly Route[],
+  types: readonly TaskTypeInfo[]
+): Promise<FastifyInstance> {
   const { default: swagger } = await import('@fastify/swagger')
   const { default: swaggerUi } = await import('@fastify/swagger-ui')
   const pages = Fastify({ exposeHeadRoutes: true })
@@ -44,23 +49,44 @@ async function buildPages(routes: readonly Route[]): Promise<FastifyInstance> {
       info: {
         title: 'lastcall',
         description: 'Background tasks over HTTP with live progress.',
-        version: '0.1.0'
+        version: '0.1.0',
+        license: { name: 'MIT', identifier: 'MIT' }
       },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'tasks', description: 'What clients use.' },
+        { name: 'health', description: 'For probes.' },
+        { name: 'admin', description: 'For operators.' }
+      ],
       components: {
         securitySchemes: {
           apiToken: { type: 'http', scheme: 'bearer', description: 'One of `API_TOKENS`, if those are set.' },
+          ticket: {
+            type: 'apiKey',
+            in: 'query',
+            name: 'ticket',
+            description: 'From a `streamUrl`: opens one task.'
+          },
           adminToken: { type: 'http', scheme: 'bearer', description: '`ADMIN_TOKEN`.' }
         }
       }
     }
   })
-  await pages.register(swaggerUi, { routePrefix: '/docs' })
+  let document: Document | undefined
+  // The plugin's type is that of any OpenAPI version; this one is made above.
+  const describe = () => (document ??= finishDocument(pages.swagger() as unknown as Document, types))
+  await pages.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { persistAuthorization: true },
+    transformSpecification: () => describe(),
+    transformSpecificationClone: false
+  })
   for (const route of routes) {
     if (!route.schema.hide) pages.route({ ...route, exposeHeadRoute: false, handler: async () => {} })
   }
-  pages.get('/openapi.json', { schema: { hide: true } }, async () => pages.swagger())
+  pages.get('/openapi.json', { schema: { hide: true } }, async () => describe())
   await pages.ready()
   return pages
 }
 
-export default fp(openapiPlugin, { name: 'openapi', fastify: '5.x' })
+export default fp(openapiPlugin, { name: 'openapi', fastify: '5.x', dependencies: ['tasks'] })

@@ -12,9 +12,18 @@ import { table } from './table.ts'
 const root = new URL('../', import.meta.url)
 
 /** Files that are rendered as a whole; values.yaml first, for a table follows from it. */
-const files: Record<string, () => string> = {
+const files: Record<string, () => string | Promise<string>> = {
   'helm/values.yaml': renderValues,
-  'helm/values.schema.json': renderSchema
+  'helm/values.schema.json': renderSchema,
+  'openapi.json': renderDescription
+}
+
+/** The API's description, of a service that knows the built-in task types alone. */
+async function renderDescription(): Promise<string> {
+  const app = await buildApp({ settings: readSettings({ TASK_STORE_URL: 'sqlite::memory:' }) })
+  const response = await app.inject('/openapi.json')
+  await app.close()
+  return `${JSON.stringify(response.json(), null, 2)}\n`
 }
 
 const renderers: Record<string, () => string | Promise<string>> = {

@@ -113,6 +113,8 @@ export interface Settled {
 
 /** What an engine asks of the service that it works for. */
 export interface EngineHost {
+  /** How many tasks of a type may run at once, in all processes of the store together. */
+  readonly limits?: ReadonlyMap<string, number>
   /** Runs a claimed task to its end. Never rejects. */
   run(claim: Claim): Promise<Outcome>
   /** Decides about a task whose process died while it ran. */

@@ -95,7 +95,11 @@ export class TaskService implements DrainParticipant {
 
   /** Opens the store and recovers what an earlier process left; `resume` then begins to run tasks. StartError. */
   async start(): Promise<void> {
+    const limited = [...this.#types].flatMap(([type, { concurrency }]) =>
+      concurrency === undefined ? [] : [[type, concurrency] as const]
+    )
     const host: EngineHost = {
+      limits: new Map(limited),
       run: (claim) => this.#run(claim),
       lost: ({ type, requeues }) => this.#judgeLost(type, requeues),
       freed: (taskId) => this.#freed(taskId),

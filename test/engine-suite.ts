@@ -59,6 +59,7 @@ function testHost(
     }
   }
   const host: EngineHost = {
+    limits: new Map([['limited', 2]]),
     run: (claim) =>
       new Promise((settle) => {
         attempts.push({ claim, settle })
@@ -1214,5 +1215,36 @@ export function engineSuite(makeStore: () => OpenEngine): void {
     )
     for (const change of heard) t.match(change, { taskType: 'other', labels: { a: '1' }, at: Number })
     await engine.setWatching(false)
+  })
+
+  t.test('of a type with a limit no more run at once, and the others pass by', async (t) => {
+    const { engine, submit, attempt, attempts, outcomes } = await start(t, { maxRunning: 4 })
+    const limited: string[] = []
+    for (let n = 0; n < 6; n++) limited.push(await submit({ type: 'limited', priority: 5 }))
+    const other = await submit()
+
+    const begun = [await attempt(0), await attempt(1), await attempt(2)]
+
+    t.same(begun.map(({ claim }) => claim.type).sort(), ['limited', 'limited', 'work'])
+    t.ok(begun.some(({ claim }) => claim.taskId === other))
+    // One that was to follow is cancelled: another follows in its place.
+    await engine.cancel(limited[2] ?? '')
+    const inLimit = () => {
+      const running = attempts.filter(({ claim }) => claim.type === 'limited' && !over.has(claim.taskId))
+      t.ok(running.length <= 2, `${running.length} run`)
+      return running
+    }
+    const over = new Set<string>()
+    while (over.size < 5) {
+      const [next] = inLimit()
+      if (!next) {
+        await attempt(attempts.length)
+        continue
+      }
+      over.add(next.claim.taskId)
+      next.settle(completed())
+      await outcomes(next.claim.taskId)
+    }
+    t.match(await engine.pendingCounts(), { pending: 0 })
   })
 }

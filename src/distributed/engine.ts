@@ -253,6 +253,9 @@ function connect({ url, prefix, maxRunning, log }: DistributedOptions, host: Eng
   const connection = new Connection(url, key, availability, log)
   const jobs = new Jobs(connection, key, owner)
   const worker = new Worker({ availability, jobs, host, maxRunning, log })
+  const records = new Records(connection, key)
+  // Before anything is claimed on that connection. Else the next connect says it.
+  connection.onReady(() => void records.setLimits(host.limits ?? new Map()).catch(() => {}))
   // What was under way when the connection broke may have been done.
   connection.onReady(() => {
     worker.renewLeases()
@@ -261,5 +264,5 @@ function connect({ url, prefix, maxRunning, log }: DistributedOptions, host: Eng
   const onCancel = (taskId: string) => worker.cancel(taskId)
   const streams = new EventStreams({ connection, key, owner, onCancel, log })
   const changes = new Changes(connection, url, key, host)
-  return { availability, connection, records: new Records(connection, key), streams, jobs, worker, changes }
+  return { availability, connection, records, streams, jobs, worker, changes }
 }

@@ -41,6 +41,16 @@ export class Records {
     return answer === 'reused' ? { reused: Number(detail) } : { taskIds: asList(detail).map(String) }
   }
 
+  /** Says how many tasks of a type may run at once, for all processes. */
+  async setLimits(limits: ReadonlyMap<string, number>): Promise<void> {
+    const key = `${this.#key}:limits`
+    await this.#connection.use((client) => {
+      const change = client.multi().del(key)
+      if (limits.size > 0) change.hset(key, Object.fromEntries(limits))
+      return change.exec()
+    })
+  }
+
   async findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined> {
     const use = await this.#connection.use((client) => client.get(`${this.#key}:key:${key}`))
     return use === null ? undefined : parseUse(use)

@@ -22,8 +22,8 @@ function script(bullmq: BullmqScript[], ...parts: string[]): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
-const claims: BullmqScript[] = ['addPrioritizedJob', 'moveToActive', 'moveToFinished']
-const requeues: BullmqScript[] = ['moveToDelayed', 'moveJobFromActiveToWait']
+const claims: BullmqScript[] = ['addPrioritizedJob', 'moveToActive', 'moveToFinished', 'moveToDelayed']
+const requeues: BullmqScript[] = ['moveJobFromActiveToWait']
 
 /** Arguments and answers are those of the methods of records.ts and jobs.ts. */
 export const scripts = {

@@ -61,6 +61,9 @@ interface Change {
   pending: number
   scheduled: number
   claimed: number
+  /** Types of the attempts that it starts and that it ends. */
+  started: string[]
+  ended: string[]
   freed: number
   /** Of this process alone. */
   whenCommitted: (() => void)[]
@@ -75,6 +78,7 @@ const maxDelayMs = 60_000
 // So many at once take less than 10 ms.
 const cancelSlice = 200
 const lookEveryMs = 2_000
+const parkedAtOnce = 200
 
 /** One SQLite file that only this process uses. The store is the queue: tasks are claimed where they are kept. */
 export class EmbeddedEngine implements Engine {
@@ -127,6 +131,8 @@ export class EmbeddedEngine implements Engine {
     if (path) this.#lookAtFiles = watchFiles([path, `${path}-wal`])
     this.#lookTimer = setInterval(() => void this.#checkFiles().catch(() => {}), lookEveryMs).unref()
     this.#last = store.last()
+    // What may run at once may have changed since.
+    store.unparkAll()
     const counts = store.countPending()
     this.#pending = counts.pending
     this.#scheduled = counts.scheduled
@@ -170,7 +176,8 @@ export class EmbeddedEngine implements Engine {
     const taskId = taskIdAt(this.#last)
     const now = Date.now()
     const isScheduled = task.runAt !== undefined && task.runAt > now
-    const hasSlot = this.#claiming && this.#pending + this.#change.pending === 0 && this.#free() > 0
+    const isFirst = this.#claiming && this.#pending + this.#change.pending === 0
+    const hasSlot = isFirst && this.#free() > 0 && !this.#isFull(task.type)
     // With a slot to spare, a task need not go through the queue.
     const status = hasSlot && !isScheduled ? 'running' : 'pending'
     const row = store.insertTask(this.#last, taskId, task, status, now)
@@ -270,6 +277,8 @@ export class EmbeddedEngine implements Engine {
       if (store.isScheduled(row.seq)) this.#change.scheduled--
       else this.#change.pending--
       this.#writeOutcome(row, outcome)
+      // It may have been the one that was to follow.
+      this.#unpark(row.type)
     } else {
       store.requestCancel(row.seq)
       const running = this.#running.get(row.seq)
@@ -422,12 +431,41 @@ export class EmbeddedEngine implements Engine {
     const { store } = this.#opened()
     const now = Date.now()
     while (this.#claiming && this.#free() > 0 && this.#pending + this.#change.pending > 0) {
+      if (!this.#parkBlocked()) return
       const row = store.claimNext(now)
       if (!row) return
       this.#change.pending--
       // Only an earlier attempt can have left a checkpoint.
       this.#start(row, store.input(row), row.attempt > 1 ? store.checkpoint(row.seq) : undefined)
     }
+  }
+
+  #unpark(type: string): void {
+    const { store, host } = this.#opened()
+    if (host.limits?.has(type)) store.unpark(type)
+  }
+
+  /** Takes tasks out of the way whose types run as often as they may. False if more of that is left to another turn. */
+  #parkBlocked(): boolean {
+    const { store, commits, host } = this.#opened()
+    if (!host.limits?.size) return true
+    for (let count = 0; count < parkedAtOnce; count++) {
+      const next = store.nextQueued()
+      if (!next || !this.#isFull(next.type)) return true
+      store.park(next.seq)
+    }
+    commits.schedule()
+    return false
+  }
+
+  /** Whether as many tasks of a type run as may. */
+  #isFull(type: string): boolean {
+    const limit = this.#opened().host.limits?.get(type)
+    if (limit === undefined) return false
+    const { started, ended } = this.#change
+    const count = (types: Iterable<string>) => [...types].filter((one) => one === type).length
+    const running = count([...this.#running.values()].map(({ row }) => row.type))
+    return running + count(started) - count(ended) >= limit
   }
 
   #free(): number {
@@ -441,6 +479,7 @@ export class EmbeddedEngine implements Engine {
     const durable = new Promise<void>((resolve) => whenDurable.push(resolve))
     whenCommitted.push(() => this.#run(row, input, restored, durable))
     this.#change.claimed++
+    this.#change.started.push(row.type)
   }
 
   #run(row: TaskRow, input: string, restored: string | undefined, durable: Promise<void>): void {
@@ -499,6 +538,8 @@ export class EmbeddedEngine implements Engine {
             if (hasFailed && running.unsent) this.#writeProgress(running.row, running.unsent)
             this.#writeOutcome(running.row, outcome, endedAt)
             this.#change.freed++
+            this.#change.ended.push(running.row.type)
+            this.#unpark(running.row.type)
             this.#change.whenCommitted.unshift(() => {
               this.#running.delete(running.row.seq)
               host.freed(running.row.task_id)
@@ -643,6 +684,8 @@ const noChange = (): Change => ({
   pending: 0,
   scheduled: 0,
   claimed: 0,
+  started: [],
+  ended: [],
   freed: 0,
   whenCommitted: [],
   whenDurable: []

@@ -99,5 +99,9 @@ export const migrations: readonly string[] = [
     WHERE label IN (SELECT key || ':' || value FROM json_each(OLD.labels))
       AND type = OLD.type AND status = OLD.status AND seq = OLD.seq;
   END;
+  `,
+  `
+  -- \`delayed\` is -1 while as many of the type run as may: such a task is not in the queue, where it would be in the way.
+  CREATE INDEX tasks_parked ON tasks (type, priority DESC, seq) WHERE delayed = -1;
   `
 ]

@@ -125,6 +125,24 @@ export class Store {
     return this.#sql.last.get()?.seq ?? 0
   }
 
+  nextQueued(): { seq: number; type: string } | undefined {
+    return this.#sql.nextQueued.get()
+  }
+
+  /** Takes a task out of the queue until one of its type may run. */
+  park(seq: number): void {
+    this.#sql.park.run(seq)
+  }
+
+  /** Lets the first parked task of a type join the queue again. */
+  unpark(type: string): void {
+    this.#sql.unpark.run(type)
+  }
+
+  unparkAll(): void {
+    this.#sql.unparkAll.run()
+  }
+
   /** The next task in the queue, which is now running, or undefined. */
   claimNext(now: number): TaskRow | undefined {
     return this.#sql.claimNext.get(now)
@@ -333,6 +351,18 @@ export function prepareAll(db: DatabaseSyncInstance) {
     ),
     last: db.prepare('SELECT max(seq) AS seq FROM tasks'),
     insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
+    nextQueued: db.prepare(
+      `SELECT seq, type FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
+       ORDER BY priority DESC, seq LIMIT 1`
+    ),
+    park: db.prepare('UPDATE tasks SET delayed = -1 WHERE seq = ?'),
+    unpark: db.prepare(
+      `UPDATE tasks SET delayed = 0 WHERE seq = (
+         SELECT seq FROM tasks INDEXED BY tasks_parked WHERE type = ? AND delayed = -1
+         ORDER BY priority DESC, seq LIMIT 1
+       )`
+    ),
+    unparkAll: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed = -1'),
     claimNext: db.prepare(
       `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress = '', last_event = last_event + 1
        WHERE seq = (

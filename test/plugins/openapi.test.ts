@@ -37,12 +37,17 @@ t.test('every route says what it is for, and the answers that it may give', asyn
   const { paths } = (await app.inject('/openapi.json')).json()
 
   interface Operation {
+    operationId?: string
     summary?: string
     tags?: string[]
     responses?: object
   }
+  const ids = new Set<string>()
   for (const [path, methods] of Object.entries<Record<string, Operation>>(paths)) {
-    for (const [method, { summary, tags, responses }] of Object.entries(methods)) {
+    for (const [method, { operationId, summary, tags, responses }] of Object.entries(methods)) {
+      t.match(operationId, /^[a-z][A-Za-z]+$/, `${method} ${path} has a name`)
+      t.notOk(ids.has(operationId ?? ''), `${operationId} is a name of its own`)
+      ids.add(operationId ?? '')
       t.ok(summary, `${method} ${path} has a summary`)
       t.ok(tags?.length, `${method} ${path} has a tag`)
       t.ok(responses && Object.keys(responses).length > 0, `${method} ${path} has answers`)
@@ -51,10 +56,12 @@ t.test('every route says what it is for, and the answers that it may give', asyn
   t.strictSame(Object.keys(paths['/api/tasks'].post.responses).sort(), [
     '202',
     '400',
+    '401',
     '413',
     '415',
     '422',
     '429',
+    '500',
     '503'
   ])
 })
@@ -94,3 +101,61 @@ t.test('there is a page to read it', async (t) => {
   t.ok(assets.length > 0)
   for (const url of assets) t.equal((await app.inject(url)).statusCode, 200, url)
 })
+
+t.test('a new task is one of the types that the process knows, with its own input', async (t) => {
+  const app = await startApp(t)
+  const { components } = (await app.inject('/openapi.json')).json()
+  const { schemas } = components
+
+  const variants = Object.values<string>(schemas.NewTask.discriminator.mapping)
+  t.equal(schemas.NewTask.oneOf.length, variants.length)
+  for (const [type, reference] of Object.entries<string>(schemas.NewTask.discriminator.mapping)) {
+    const { properties } = schemas[reference.split('/').at(-1) ?? '']
+    t.equal(properties.type.const, type)
+    const input = schemas[properties.input.$ref.split('/').at(-1)]
+    const known = app.tasks.taskTypes().find((one) => one.type === type)
+    t.same(
+      Object.keys(input.properties),
+      Object.keys((known?.inputSchema as { properties?: object } | undefined)?.properties ?? {})
+    )
+  }
+  t.ok(schemas.DemoOutput)
+})
+
+t.test('the streams say what their events are', async (t) => {
+  const app = await startApp(t)
+  const { paths, components } = (await app.inject('/openapi.json')).json()
+
+  for (const [path, name, count] of [
+    ['/api/tasks/{taskId}/stream', 'TaskEvent', 6],
+    ['/api/events', 'TaskChange', 7]
+  ] as const) {
+    const { schema } = paths[path].get.responses[200].content['text/event-stream']
+    t.same(schema, { $ref: `#/components/schemas/${name}` })
+    t.equal(components.schemas[name].anyOf.length, count)
+  }
+})
+
+t.test('every example of a body is taken as it is', async (t) => {
+  const app = await startApp(t, { env: { ADMIN_TOKEN: 'operator' } })
+  const { paths } = (await app.inject('/openapi.json')).json()
+  let sent = 0
+
+  for (const [url, methods] of Object.entries<Record<string, Described>>(paths)) {
+    const { operationId = '', requestBody } = methods.post ?? {}
+    const examples = requestBody?.content['application/json']?.examples ?? {}
+    for (const [name, { value }] of Object.entries(examples)) {
+      // The last to be sent, because it turns all others away.
+      if (operationId === 'startDrain') continue
+      const response = await app.inject({ method: 'POST', url, payload: value as object })
+      t.ok([200, 202].includes(response.statusCode), `${operationId} ${name}: ${response.body}`)
+      sent++
+    }
+  }
+  t.ok(sent >= 8, `${sent} examples`)
+})
+
+interface Described {
+  operationId?: string
+  requestBody?: { content: Record<string, { examples?: Record<string, { value: unknown }> }> }
+}

@@ -1,6 +1,9 @@
 import { leaseMs } from './shared.ts'
 import { queueing } from './submit.ts'
 
+/** A task whose type runs as often as it may is looked at again so much later. */
+const limitedRetryMs = 200
+
 /** A claimed task as it is answered. */
 export const describing = `
 -- A task to be run, as \`jobs.ts\` reads it.
@@ -24,6 +27,17 @@ local function removeJob(id, owner, t)
   })
 end
 
+-- Whether as many tasks of a type are claimed as may run at once.
+local function isFull(id, type)
+  local limit = tonumber(call('HGET', p .. 'limits', type) or '')
+  if not limit then return false end
+  local count = 0
+  for _, other in ipairs(call('LRANGE', q .. 'active', 0, -1)) do
+    if other ~= id and call('HGET', p .. 'task:' .. other, 'type') == type then count = count + 1 end
+  end
+  return count >= limit
+end
+
 -- What the owner has to do with a job: run its task, or resolve the outcome of its attempt, because whoever ran it is lost.
 -- Nothing if the task has ended.
 local function take(id, fields, owner, t)
@@ -34,6 +48,12 @@ local function take(id, fields, owner, t)
     return nil
   end
   if r[1] == 'running' then return { 'lost', id, r[2], r[3], r[5] } end
+  if isFull(id, r[2]) then
+    moveToDelayed(id, {
+      timestamp = t, token = owner, delay = ${limitedRetryMs}, skipAttempt = '1', fields = '', fetchNext = '0', options = ''
+    })
+    return 'full'
+  end
   call('HSET', key, 'owner', owner)
   call('SADD', p .. 'claims:' .. owner, id)
   return describe(id, r[2], r[4], r[5], fields)
@@ -56,7 +76,7 @@ local function claim(owner, count, capacity, t)
   local claims = {}
   count = tonumber(count)
   if count == 0 then return { claims, 0, 0 } end
-  local dueInMs = enqueueDue(t)
+  local dueInMs, aside = enqueueDue(t), 0
   local room = capacity - call('SCARD', p .. 'claims:' .. owner)
   while #claims < math.min(count, room) do
     local options = cmsgpack.pack({ token = owner, lockDuration = ${leaseMs} })
@@ -65,7 +85,14 @@ local function claim(owner, count, capacity, t)
       local retryInMs = job[4] > 0 and math.max(1, job[4] - t) or 0
       return { claims, 0, retryInMs > 0 and dueInMs > 0 and math.min(retryInMs, dueInMs) or retryInMs + dueInMs }
     end
-    claims[#claims + 1] = take(job[2], job[1], owner, t)
+    local taken = take(job[2], job[1], owner, t)
+    if taken == 'full' then
+      aside = aside + 1
+      -- The rest is left to another call, which others may come before.
+      if aside == 50 then return { claims, 0, 1 } end
+    else
+      claims[#claims + 1] = taken
+    end
   end
   return { claims, room < count and 1 or 0, 0 }
 end

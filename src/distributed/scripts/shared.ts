@@ -12,6 +12,7 @@ const onceMs = 60_000
  *   attempts:<id>           list: attempts after which it was requeued, "<attempt> <start> <end> <data of task_requeued>"
  *   claims:<owner>          set: tasks that a process has claimed
  *   input:<id>              its input
+ *   limits                  hash: how many tasks of a type may run at once
  *   scheduled               sorted set: pending tasks that wait for their time, by it
  *   label:<key:value>:open  sorted set: pending and running tasks with that label, by seq
  *   label:<key:value>:<status>  the same of finished ones
