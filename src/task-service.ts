@@ -75,6 +75,7 @@ export class TaskService implements DrainParticipant {
   #state: 'starting' | 'ready' | 'stopped' = 'starting'
   #cancelling = false
   #forced = false
+  #onEnded: (taskId: string) => void = () => {}
   #wakeIdle: (() => void)[] = []
   #stopping: Promise<void> | undefined
 
@@ -91,6 +92,11 @@ export class TaskService implements DrainParticipant {
 
   get state(): 'starting' | 'ready' | 'stopped' {
     return this.#state
+  }
+
+  /** Called with each task whose end this process has recorded. */
+  onEnded(listener: (taskId: string) => void): void {
+    this.#onEnded = listener
   }
 
   /** Opens the store and recovers what an earlier process left; `resume` then begins to run tasks. StartError. */
@@ -468,6 +474,7 @@ export class TaskService implements DrainParticipant {
       const reason = outcome.status === 'cancelled' ? outcome.reason : undefined
       this.#log.info({ ...fields, status: outcome.status, reason, error: detail }, 'task ended')
     }
+    if (outcome.status !== 'pending') this.#onEnded(taskId)
     this.#over(taskId, attempt)
   }
 

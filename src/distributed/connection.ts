@@ -1,5 +1,6 @@
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { within } from '../shutdown.ts'
 import type { Availability } from './availability.ts'
 import { BlockingConnection } from './blocking.ts'
 import { type Client, forCommands } from './clients.ts'
@@ -7,6 +8,8 @@ import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
 const requestMs = 750
+// A connection that was lost is usually there again at once: nobody needs to hear of that.
+const reconnectMs = 500
 
 /** The connections of one process to one Redis. Whatever fails is a TaskError STORE_UNAVAILABLE that says why. */
 export class Connection {
@@ -16,6 +19,8 @@ export class Connection {
   readonly #log: Log
   readonly #availability: Availability
   readonly #readyListeners: (() => void)[] = []
+  /** When the connection was lost; undefined while there is one. */
+  #lostAt: number | undefined = performance.now()
   #closed = false
 
   /** `key` is the prefix of all keys. */
@@ -26,7 +31,13 @@ export class Connection {
     this.#availability = availability
     this.#client = forCommands(url)
     this.#client.on('error', (error: Error) => this.#failed(error))
-    this.#client.on('ready', () => void this.#examine())
+    this.#client.on('close', () => {
+      this.#lostAt ??= performance.now()
+    })
+    this.#client.on('ready', () => {
+      this.#lostAt = undefined
+      void this.#examine()
+    })
   }
 
   /** Called after each connect, when the server has been examined. */
@@ -53,6 +64,7 @@ export class Connection {
     if (this.#closed) throw new TaskError('STORE_UNAVAILABLE', 'it is not open')
     const { unsupported } = this.#availability
     if (unsupported) throw new TaskError('STORE_UNAVAILABLE', unsupported)
+    await this.#reconnected()
     // The reason why there is no connection says more than that there is none.
     if (this.#client.status !== 'ready')
       throw new TaskError('STORE_UNAVAILABLE', this.#availability.problem ?? 'the connection was lost')
@@ -61,6 +73,15 @@ export class Connection {
     } catch (error) {
       throw new TaskError('STORE_UNAVAILABLE', this.#failed(error))
     }
+  }
+
+  /** Resolves when there is a connection, or after the time that one may take that was just lost. */
+  async #reconnected(): Promise<void> {
+    if (this.#lostAt === undefined) return
+    const leftMs = this.#lostAt + reconnectMs - performance.now()
+    if (leftMs <= 0 || this.#client.status === 'ready') return
+    const ready = new Promise<void>((resolve) => this.#client.once('ready', () => resolve()))
+    await within(leftMs, ready)
   }
 
   close(): void {

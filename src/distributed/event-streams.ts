@@ -32,14 +32,17 @@ const firstId = '0-0'
 const readLimit = 100
 /** How many of a followed task's latest events are kept in memory, for the readers that keep up. */
 const recentEvents = 64
-const blockMs = 5_000
+// Each read names all followed streams again, so with many of them it blocks for longer; a half-open connection is noticed
+// so late.
+const minBlockMs = 2_000
+const maxBlockMs = 10_000
 const retryMs = 100
 // Each read names all followed streams. Waiting a little between two lets events gather, so that following many tasks costs
 // Redis no more than following a few.
 const pauseMsPerFeed = 0.01
 const maxPauseMs = 100
-// Nothing announces that a task was removed: who waits for its events looks now and then.
-const lookEveryMs = 10_000
+// After a longer silence a removal may have gone unheard.
+const gapMs = 30_000
 
 /** The events of tasks: the log of each in its Redis stream, and what comes live over one blocking connection for all. */
 export class EventStreams {
@@ -47,16 +50,18 @@ export class EventStreams {
   readonly #reader: BlockingConnection
   readonly #inbox: string
   readonly #feeds = new Map<string, Feed>()
-  readonly #lookTimer: NodeJS.Timeout
+  readonly #removed: string
   #inboxPosition = firstId
+  #removedPosition = firstId
+  #readAt = performance.now()
   #blocked = false
   #stopped = false
 
   constructor(options: EventStreamsOptions) {
     this.#options = options
     this.#inbox = `${options.key}:inbox:${options.owner}`
-    this.#reader = options.connection.blocking(blockMs)
-    this.#lookTimer = setInterval(() => this.#look(), lookEveryMs).unref()
+    this.#removed = `${options.key}:removed`
+    this.#reader = options.connection.blocking(maxBlockMs)
     void this.#read()
   }
 
@@ -117,7 +122,6 @@ export class EventStreams {
 
   stop(): void {
     this.#stopped = true
-    clearInterval(this.#lookTimer)
     this.#reader.close()
     this.#look()
   }
@@ -151,8 +155,11 @@ export class EventStreams {
   async #read(): Promise<void> {
     while (!this.#stopped) {
       const taskIds = [...this.#feeds.keys()]
-      const keys = [this.#inbox, ...taskIds.map((taskId) => `${this.#options.key}:events:${taskId}`)]
-      const positions = [this.#inboxPosition, ...[...this.#feeds.values()].map(({ position }) => position)]
+      const { key } = this.#options
+      const keys = [this.#inbox, this.#removed, ...taskIds.map((taskId) => `${key}:events:${taskId}`)]
+      const feeds = [...this.#feeds.values()]
+      const positions = [this.#inboxPosition, this.#removedPosition, ...feeds.map(({ position }) => position)]
+      const blockMs = Math.min(maxBlockMs, minBlockMs + feeds.length)
       this.#blocked = true
       try {
         const found = await this.#reader.run(blockMs, (client) =>
@@ -161,8 +168,11 @@ export class EventStreams {
         this.#blocked = false
         for (const [stream, entries] of found ?? []) {
           if (stream === this.#inbox) this.#receive(entries)
+          else if (stream === this.#removed) this.#noteRemovals(entries)
           else this.#publish(stream.slice(`${this.#options.key}:events:`.length), entries)
         }
+        if (performance.now() - this.#readAt > gapMs) this.#look()
+        this.#readAt = performance.now()
         if (found) await sleep(Math.min(maxPauseMs, Math.floor(taskIds.length * pauseMsPerFeed)))
       } catch (err) {
         this.#blocked = false
@@ -177,6 +187,14 @@ export class EventStreams {
     for (const [id, [kind, taskId]] of messages) {
       this.#inboxPosition = id
       if (kind === 'cancel' && taskId !== undefined) this.#options.onCancel(taskId)
+    }
+  }
+
+  #noteRemovals(messages: Entry[]): void {
+    for (const [id, [, taskId = '']] of messages) {
+      this.#removedPosition = id
+      const feed = this.#feeds.get(taskId)
+      if (feed) wakeReaders(feed, true)
     }
   }
 

@@ -281,7 +281,16 @@ t.test('retention leaves nothing behind in Redis', { skip }, async (t) => {
 
   const keys = String(await redis.command('KEYS', '*'))
   t.notMatch(keys, new RegExp(taskIds.join('|')), 'no key names a task')
-  const constant = ['seq', 'types', 'probe', 'tasks:meta', 'tasks:id', 'tasks:events', 'tasks:marker']
+  const constant = [
+    'seq',
+    'removed',
+    'types',
+    'probe',
+    'tasks:meta',
+    'tasks:id',
+    'tasks:events',
+    'tasks:marker'
+  ]
   const left = keys.split(/\s+/).filter((key) => key !== '' && !/:inbox:|:once:|stalled-check/.test(key))
   t.strictSame(
     left.filter((key) => !constant.includes(key.replace('{lastcall}:', ''))),

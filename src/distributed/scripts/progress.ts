@@ -1,7 +1,7 @@
 /** Events of a task that are kept; older progress is dropped, state changes never are. */
 const keptEvents = 1000
 
-/** Used by \`progress\` and, with the last one that was not acknowledged, by \`finish\`. Each attempt numbers its reports. */
+/** Used by `progress` and, with the last one that was not acknowledged, by `finish`. Each attempt numbers its reports. */
 export const reporting = `
 local function report(id, number, latest, data, at)
   if tonumber(number) <= tonumber(latest or 0) then return end

@@ -1,12 +1,17 @@
-/** Used by \`remove\` and \`sweep\`. */
+// A reader that has not seen the final event by then looks itself: its connection was away for longer.
+const announcedForMs = 60_000
+
+/** Used by `remove` and `sweep`. */
 export const removing = `
 local function removeTask(id)
   local key = p .. 'task:' .. id
-  local r = call('HMGET', key, 'status', 'type', 'key', 'labels')
+  local r = call('HMGET', key, 'status', 'type', 'key', 'labels', 'ended')
   call('ZREM', p .. 'done:' .. r[2] .. ':' .. r[1], id)
   if r[3] then call('DEL', p .. 'key:' .. r[3]) end
   for _, label in ipairs(labelsOf(r[4])) do call('ZREM', p .. 'label:' .. label .. ':' .. r[1], id) end
   call('DEL', key, p .. 'events:' .. id, p .. 'attempts:' .. id, p .. 'input:' .. id)
+  -- Somebody may still wait for its final event.
+  if clock() - r[5] < ${announcedForMs} then call('XADD', p .. 'removed', 'MAXLEN', '~', 1000, '*', 'id', id) end
 end
 `
 

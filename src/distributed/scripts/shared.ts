@@ -22,6 +22,7 @@ const onceMs = 60_000
  *   ended, failed           lists: finished tasks in the order of their end, failed ones apart
  *   key:<idempotency key>   "<id> <fingerprint>"
  *   inbox:<owner>           stream: wakes a process, and tells it what to cancel
+ *   removed                 stream: tasks that were removed soon after their end, for readers that wait for it
  *   once:<request>          the answer to a command that must not be done twice
  *   shutdowns               list: reports of finished shutdowns
  *   seq                     counts accepted tasks
