@@ -52,6 +52,8 @@ export interface TaskServiceOptions {
 
 interface Held {
   attempt: number
+  /** On the monotonic clock. */
+  startedAt: number
   run: Run | undefined
   type: LoadedTaskType | undefined
 }
@@ -384,7 +386,7 @@ export class TaskService implements DrainParticipant {
     this.#metrics.queueWait.observe(label, claim.waitedMs / 1000)
     this.#log.debug({ taskId, type: claim.type, attempt, reqId }, 'task started')
 
-    const held: Held = { attempt, run: undefined, type }
+    const held: Held = { attempt, startedAt: performance.now(), run: undefined, type }
     this.#held.set(taskId, held)
     this.#active.add(taskId)
     this.#metrics.updateTaskMetrics(this.#active.size)
@@ -463,7 +465,12 @@ export class TaskService implements DrainParticipant {
   #settled(task: Settled, outcome: Outcome): void {
     const { taskId, attempt, startedAt, endedAt, requestId: reqId } = task
     const type = this.#label(task.type)
-    const ran = startedAt === undefined ? undefined : (endedAt - startedAt) / 1000
+    const held = this.#held.get(taskId)
+    const ranMs =
+      held?.attempt === attempt
+        ? performance.now() - held.startedAt
+        : startedAt && Math.max(0, endedAt - startedAt)
+    const ran = ranMs === undefined ? undefined : Math.round(ranMs) / 1000
     const fields = { taskId, type: task.type, reqId, seconds: ran }
     if (outcome.status === 'pending') {
       this.#metrics.taskRequeued(type, outcome.reason)

@@ -14,6 +14,7 @@ import type {
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { afterCancel, cancelledByClient, outcomeEvent } from '../outcome.ts'
+import { steadyNow } from '../steady-clock.ts'
 import { Stop } from '../stop.ts'
 import { decodeCursor, encodeCursor, sweepIntervalMs, toEvent, toRecord, toSummary } from '../stored.ts'
 import {
@@ -499,7 +500,7 @@ export class EmbeddedEngine implements Engine {
       requestId: row.request_id ?? undefined,
       traceparent: row.traceparent ?? undefined,
       durable,
-      waitedMs: Math.max(0, (row.started_at ?? 0) - row.ready_at),
+      waitedMs: Math.max(0, steadyNow() - row.ready_at),
       stop: running.stop,
       progress: async (value, text, at) => {
         const progress = { data: JSON.stringify({ value, text }), at }
@@ -573,7 +574,7 @@ export class EmbeddedEngine implements Engine {
     if (outcome.status === 'pending') {
       const counted = outcome.reason === 'retry' ? 'failures' : 'requeues'
       const delayed = outcome.delayMs > 0
-      id = store.putBack(row, cancelRequested, counted, endedAt + outcome.delayMs, delayed)
+      id = store.putBack(row, cancelRequested, counted, steadyNow() + outcome.delayMs, delayed)
       if (id === undefined) return false
       const { attempt } = row
       store.keepAttempt(row.seq, { attempt, started_at: startedAt ?? endedAt, ended_at: endedAt, data })
@@ -638,12 +639,12 @@ export class EmbeddedEngine implements Engine {
   /** Lets tasks whose backoff is over join the queue, when the first of them is due. */
   #armDelay(): void {
     clearTimeout(this.#delayTimer)
-    const at = this.#open?.store.nextDelayed()
-    if (at === undefined) return
+    const inMs = this.#open?.store.nextDelayed()
+    if (inMs === undefined) return
     const release = async () => {
       const { store, commits } = this.#opened()
       const join = () => {
-        const due = store.releaseDelayed(Date.now())
+        const due = store.releaseDelayed()
         this.#change.scheduled -= due
         this.#change.pending += due
       }
@@ -651,7 +652,7 @@ export class EmbeddedEngine implements Engine {
       this.#armDelay()
     }
     // Looked at again now and then: the wall clock may be set, and a timer takes 24 days at most.
-    this.#delayTimer = setTimeout(() => void release(), Math.min(maxDelayMs, Math.max(0, at - Date.now())))
+    this.#delayTimer = setTimeout(() => void release(), Math.min(maxDelayMs, inMs))
   }
 
   /** Removes what was kept long enough, in slices of one turn; then waits. Never two at once: their slices would add up. */
@@ -665,7 +666,7 @@ export class EmbeddedEngine implements Engine {
     const { store, commits } = this.#opened()
     const slice = commits.write(() => {
       const end = performance.now() + sweepSliceMs
-      const now = Date.now()
+      const now = steadyNow()
       const { retentionMs, failedRetentionMs } = this.#options
       const rows = store.endedBefore(now - retentionMs, now - failedRetentionMs, 500)
       let count = 0

@@ -103,5 +103,16 @@ export const migrations: readonly string[] = [
   `
   -- \`delayed\` is -1 while as many of the type run as may: such a task is not in the queue, where it would be in the way.
   CREATE INDEX tasks_parked ON tasks (type, priority DESC, seq) WHERE delayed = -1;
+  `,
+  `
+  -- By the steady clock (src/steady-clock.ts), as ready_at during a backoff is: the wall clock may be set at any moment.
+  ALTER TABLE tasks ADD COLUMN kept_since INTEGER;
+  UPDATE tasks SET kept_since = ended_at WHERE ended_at IS NOT NULL;
+  DROP INDEX tasks_ended;
+  DROP INDEX tasks_failed;
+  DROP INDEX tasks_delayed;
+  CREATE INDEX tasks_ended ON tasks (kept_since) WHERE status IN ('completed', 'cancelled');
+  CREATE INDEX tasks_failed ON tasks (kept_since) WHERE status = 'failed';
+  CREATE INDEX tasks_delayed ON tasks (delayed, ready_at) WHERE delayed > 0;
   `
 ]

@@ -1,5 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
+import { steadyNow } from '../steady-clock.ts'
 import { keptAttempts, type StoredAttempt, type StoredTask } from '../stored.ts'
 import type { EventType, FinalStatus, TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
@@ -81,6 +82,7 @@ export class Store {
     status: 'pending' | 'running',
     now: number
   ): TaskRow {
+    const isScheduled = task.runAt !== undefined && task.runAt > now
     const { key = null, fingerprint = null } = task.idempotency ?? {}
     const starts = status === 'running' ? 1 : 0
     const row: TaskRow = {
@@ -97,7 +99,7 @@ export class Store {
       progress: '',
       last_event: starts,
       created_at: now,
-      ready_at: Math.max(now, task.runAt ?? now),
+      ready_at: isScheduled ? (task.runAt ?? now) : steadyNow(),
       run_at: task.runAt ?? null,
       started_at: starts ? now : null,
       ended_at: null,
@@ -111,7 +113,7 @@ export class Store {
     const { insertTask, insertInput } = this.#sql
     insertTask.run(
       ...[seq, task_id, row.type, status, row.priority, starts, starts, now, row.ready_at, row.started_at],
-      ...[key, fingerprint, row.input, row.labels, row.run_at, row.ready_at > now ? scheduled : notDelayed],
+      ...[key, fingerprint, row.input, row.labels, row.run_at, isScheduled ? scheduled : notDelayed],
       ...[row.request_id, row.traceparent, row.retry_of]
     )
     if (row.retry_of !== null)
@@ -172,7 +174,15 @@ export class Store {
     to: FinalStatus,
     now: number
   ): number | undefined {
-    const id = this.#sql.finish.get(to, now, seq, status, attempt, cancelRequested ? 1 : 0)?.last_event
+    const id = this.#sql.finish.get(
+      to,
+      now,
+      steadyNow(),
+      seq,
+      status,
+      attempt,
+      cancelRequested ? 1 : 0
+    )?.last_event
     if (id === undefined) return undefined
     this.#sql.deleteCheckpoint.run(seq)
     return id
@@ -310,14 +320,18 @@ export class Store {
   }
 
   /** Lets the delayed tasks that are due join the queue; how many of them were scheduled. */
-  releaseDelayed(now: number): number {
-    const due = this.#sql.countDue.get(scheduled, now)?.n ?? 0
-    this.#sql.releaseDelayed.run(now)
-    return due
+  releaseDelayed(): number {
+    const now = steadyNow()
+    this.#sql.releaseDelayed.run(now, inBackoff, now)
+    return this.#sql.releaseDelayed.run(now, scheduled, Date.now()).changes
   }
 
+  /** In how many milliseconds the next delayed task is due: a scheduled one by the wall clock, another by the steady one. */
   nextDelayed(): number | undefined {
-    return this.#sql.nextDelayed.get()?.at ?? undefined
+    const due = (why: number, now: number) =>
+      (this.#sql.nextDelayed.get(why)?.at ?? Number.POSITIVE_INFINITY) - now
+    const inMs = Math.min(due(inBackoff, steadyNow()), due(scheduled, Date.now()))
+    return Number.isFinite(inMs) ? Math.max(0, inMs) : undefined
   }
 
   setMeta(key: string, value: ShutdownReport | number): void {
@@ -346,9 +360,6 @@ export function prepareAll(db: DatabaseSyncInstance) {
       'SELECT seq FROM labels WHERE label = ? AND type = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?'
     ),
     nextTypeOfLabel: db.prepare('SELECT min(type) AS type FROM labels WHERE label = ? AND type > ?'),
-    countDue: db.prepare(
-      'SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ? AND ready_at <= ?'
-    ),
     last: db.prepare('SELECT max(seq) AS seq FROM tasks'),
     insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
     nextQueued: db.prepare(
@@ -384,7 +395,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
        WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
     ),
     finish: db.prepare(
-      `UPDATE tasks SET status = ?, ended_at = ?, delayed = 0, last_event = last_event + 1
+      `UPDATE tasks SET status = ?, ended_at = ?, kept_since = ?, delayed = 0, last_event = last_event + 1
        WHERE seq = ? AND status = ? AND attempt = ? AND cancel_requested = ? RETURNING last_event`
     ),
     putBack: db.prepare(
@@ -422,11 +433,11 @@ export function prepareAll(db: DatabaseSyncInstance) {
     deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
     endedBefore: db.prepare(
       `SELECT seq, task_id FROM tasks INDEXED BY tasks_ended
-       WHERE status IN ('completed', 'cancelled') AND ended_at <= ? ORDER BY ended_at LIMIT ?`
+       WHERE status IN ('completed', 'cancelled') AND kept_since <= ? ORDER BY kept_since LIMIT ?`
     ),
     failedBefore: db.prepare(
       `SELECT seq, task_id FROM tasks INDEXED BY tasks_failed
-       WHERE status = 'failed' AND ended_at <= ? ORDER BY ended_at LIMIT ?`
+       WHERE status = 'failed' AND kept_since <= ? ORDER BY kept_since LIMIT ?`
     ),
     running: db.prepare(`SELECT * FROM tasks WHERE type = ? AND status = 'running'`),
     waiting: db.prepare(
@@ -436,8 +447,10 @@ export function prepareAll(db: DatabaseSyncInstance) {
     waitingForTime: db.prepare('SELECT * FROM tasks WHERE delayed > 0 ORDER BY ready_at LIMIT ?'),
     countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
     countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ?'),
-    releaseDelayed: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed > 0 AND ready_at <= ?'),
-    nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed > 0'),
+    releaseDelayed: db.prepare(
+      'UPDATE tasks SET delayed = 0, ready_at = ? WHERE delayed > 0 AND delayed = ? AND ready_at <= ?'
+    ),
+    nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed > 0 AND delayed = ?'),
     setMeta: db.prepare(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
     ),
