@@ -15,7 +15,7 @@ const { logPrintedLines } = await import('./printed-lines.ts')
 const { watchUncaughtErrors } = await import('./uncaught-errors.ts')
 
 // What a reader of the log may cost the exit.
-const flushMs = 100
+const flushMs = 500
 
 const destination = new LogDestination()
 const exit = async (code: number) => {
