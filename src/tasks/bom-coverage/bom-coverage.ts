@@ -1,13 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Static, Type } from '@sinclair/typebox'
 import { defineTask, type TaskContext } from '../../task-type.ts'
-import { coverLines, demandOf } from './coverage.ts'
+import { coverLine, demandOf } from './coverage.ts'
 import { decodeBase64, decodeBytes, decodeText } from './decode.ts'
 import { fitResult } from './fit-result.ts'
 import { readBom } from './read-bom.ts'
 import { readStock } from './read-stock.ts'
-import { type CoverageResult, countTotals, resultLine } from './result.ts'
-import { listShopping } from './shopping-list.ts'
+import { type CoverageResult, countTotals, listShopping, resultLine } from './result.ts'
 import { stockUp } from './stock.ts'
 import { say, type Warning } from './warnings.ts'
 
@@ -24,12 +23,7 @@ const Input = Type.Object(
       })
     ),
     boards: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 1_000_000,
-        default: 1,
-        description: 'How many boards to build.'
-      })
+      Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1, description: 'How many boards to build.' })
     )
   },
   {
@@ -56,27 +50,19 @@ export default defineTask({
 /** @throws BOM_UNREADABLE, BOM_TOO_LARGE, BOM_BASE64_INVALID, STOCK_UNREADABLE */
 async function coverBom(input: Static<typeof Input>, ctx: TaskContext): Promise<CoverageResult> {
   ctx.progress(0, 'Reading the BOM')
-  const bom = readBom(decodeInput(input))
-  const demand = demandOf(bom.lines)
+  const { bom: text = '', bomBase64 } = input
+  const bom = readBom(bomBase64 === undefined ? decodeText(text) : decodeBytes(decodeBase64(bomBase64)))
+  const demand = bom.lines.map(demandOf)
   await pause(ctx.signal)
 
   ctx.progress(0.3, 'Reading the stock list')
-  const stockWarnings: Warning[] = []
-  let stock: ReturnType<typeof stockUp> | undefined
-  if (input.stock !== undefined && input.stock.trim() !== '') {
-    const list = readStock(input.stock)
-    stock = stockUp(
-      list.rows,
-      demand.map(({ wanted }) => wanted)
-    )
-    stockWarnings.push(...list.warnings.list())
-  } else if (input.stock !== undefined) {
-    stockWarnings.push({ source: 'stock', message: say('stockEmpty') })
-  }
+  const list = input.stock?.trim() ? readStock(input.stock) : undefined
+  const stock = list && stockUp(list.rows, demand)
+  const empty: Warning[] = input.stock === undefined ? [] : [{ source: 'stock', message: say('stockEmpty') }]
   await pause(ctx.signal)
 
   ctx.progress(0.7, 'Matching')
-  const covered = coverLines(demand, input.boards ?? 1, stock)
+  const covered = demand.map((one) => coverLine(one, input.boards ?? 1, stock))
   await pause(ctx.signal)
 
   const result = fitResult({
@@ -84,14 +70,10 @@ async function coverBom(input: Static<typeof Input>, ctx: TaskContext): Promise<
     lines: covered.map(resultLine),
     totals: countTotals(covered),
     shoppingList: listShopping(covered),
-    warnings: [...bom.warnings, ...stockWarnings]
+    warnings: [...bom.warnings, ...(list?.warnings.list() ?? empty)]
   })
   ctx.progress(1, 'Done')
   return result
-}
-
-function decodeInput({ bom, bomBase64 }: Static<typeof Input>) {
-  return bomBase64 === undefined ? decodeText(bom ?? '') : decodeBytes(decodeBase64(bomBase64))
 }
 
 /** Lets a cancel reach this thread between two phases. */

@@ -1,40 +1,29 @@
-import { type Header, isForeignWord } from './header.ts'
-import { type Reading, readTables } from './read-table.ts'
+import { type Header, headerAt, isForeignWord } from './header.ts'
+import { readTables } from './read-table.ts'
 import { lookAhead, type Records, readRecords } from './records.ts'
-import { headerAt } from './two-row-header.ts'
 
-/** A delimiter that gives a header row, and the records below it. */
-interface Candidate {
-  delimiter: string
-  header: Header
-  records: Records
-}
-
-/** A text as the best delimiter reads it. */
-export interface Table {
-  delimiter: string
-  header: Header
-  reading: Reading
-}
+/** A text as one delimiter reads it. */
+export type Table = NonNullable<ReturnType<typeof readBest>>
 
 const DELIMITERS = [',', ';', '\t', '|']
 const SEARCHED = 60
 const SEP = /^(?:sep=([^\r\n])|"sep=([^\r\n])")[ \t]*(?:\r\n|\r|\n|$)/i
 
-/**
- * Reads the text with the delimiter that suits it best (section 3); undefined when none gives a header row.
- * @throws BOM_TOO_LARGE
- */
-export function readBest(text: string): Table | undefined {
-  const tables = findHeaders(text).map(({ delimiter, header, records }) => ({
-    delimiter,
-    header,
-    reading: readTables(header, records)
-  }))
-  return tables.reduce<Table | undefined>(
-    (best, table) => (best && !isBetter(table, best) ? best : table),
-    undefined
-  )
+/** Reads the text with the delimiter that suits it best (section 3); undefined when none gives a header row. */
+export function readBest(text: string) {
+  const [first, ...others] = findHeaders(text).map(({ delimiter, header, records }) => {
+    const reading = readTables(header, records)
+    const { lines } = reading
+    // Any part line, then most roles, most part lines, most header cells (rule 3.2).
+    const merits = [Number(lines.length > 0), header.columns.size, lines.length, header.cells.length]
+    return { delimiter, header, reading, merits }
+  })
+  return others.reduce((best, table) => (isBetter(table.merits, best?.merits) ? table : best), first)
+}
+
+function isBetter(merits: number[], than: number[] = []) {
+  const differences = merits.map((merit, index) => merit - (than[index] ?? 0))
+  return (differences.find((difference) => difference !== 0) ?? 0) > 0
 }
 
 /** How many header cells are words by letters outside a-z, when the text is split as suits it best (rule 1.3 a). */
@@ -46,13 +35,12 @@ export function countForeignWords(text: string): number {
 
 /** The delimiters to try, or the one that a first line `sep=X` names, and where the text begins (rule 3.1). */
 export function delimitersOf(text: string) {
-  const sep = SEP.exec(text)
-  const named = sep?.[1] ?? sep?.[2]
-  const start = sep ? { offset: sep[0].length, line: 2 } : { offset: 0, line: 1 }
-  return { delimiters: named === undefined ? DELIMITERS : [named], start }
+  const [sep, bare, quoted] = SEP.exec(text) ?? []
+  if (sep === undefined) return { delimiters: DELIMITERS, start: { offset: 0, line: 1 } }
+  return { delimiters: [bare ?? quoted ?? ''], start: { offset: sep.length, line: 2 } }
 }
 
-function findHeaders(text: string): Candidate[] {
+function findHeaders(text: string) {
   const { delimiters, start } = delimitersOf(text)
   return delimiters.flatMap((delimiter) => {
     // Nothing is a header of one cell.
@@ -73,15 +61,4 @@ function findHeader(records: Records): Header | undefined {
     searched++
   }
   return undefined
-}
-
-/** Any part line, then most roles, most part lines, most header cells (rule 3.2). */
-function isBetter(table: Table, than: Table) {
-  const differences = [
-    Number(table.reading.lines.length > 0) - Number(than.reading.lines.length > 0),
-    table.header.columns.size - than.header.columns.size,
-    table.reading.lines.length - than.reading.lines.length,
-    table.header.cells.length - than.header.cells.length
-  ]
-  return (differences.find((difference) => difference !== 0) ?? 0) > 0
 }

@@ -1,52 +1,35 @@
 import { isPlaceholder } from './cell.ts'
-import { isDnp } from './figures.ts'
 import { dropSize } from './package-name.ts'
 import { codeKey, partKeys } from './part-key.ts'
 import { kindOfDesignators, kindOfTexts } from './part-kind.ts'
-import type { PartLine } from './part-line.ts'
+import { isDnp, type PartLine } from './part-line.ts'
 import { round } from './quantity.ts'
-import { type Draw, draw, findShelf, hasCode, hasPart, type Stock, type Wanted } from './stock.ts'
+import { type Draw, draw, findShelf, isStocked, type Stock, type Wanted } from './stock.ts'
 import { say } from './warnings.ts'
 
-export type LineStatus = 'enough' | 'partial' | 'missing' | 'not-placed' | 'unknown'
-
 /** A part line and what it asks of the stock. */
-export interface Demand {
-  line: PartLine
-  wanted: Wanted
-}
+export type Demand = { line: PartLine; wanted: Wanted }
 
 /** What the stock gives one line. `available` is what it gets, at most `needed`; null when there is no stock list. */
-export interface LineCoverage {
-  line: PartLine
-  wanted: Wanted
+export interface LineCoverage extends Demand {
   needed: number
-  status: LineStatus
+  status: 'enough' | 'partial' | 'missing' | 'not-placed' | 'unknown'
   available: number | null
   shortage: number | null
   locations: Draw[]
   warnings: string[]
 }
 
-/** What the lines ask for, by manufacturer code or by value and package. */
-export function demandOf(lines: PartLine[]): Demand[] {
-  return lines.map((line) => {
-    const kind = kindOfDesignators(line.designators) ?? kindOfTexts(line.package, line.description)
-    const value = line.packageFromText ? dropSize(line.value, line.package) : line.value
-    const keys = partKeys(value, line.package, kind)
-    return {
-      line,
-      wanted: { code: codeKey(line.manufacturerCode), part: keys?.part, ratings: keys?.ratings ?? [] }
-    }
-  })
+/** What a line asks for, by manufacturer code or by value and package. */
+export function demandOf(line: PartLine): Demand {
+  const kind = kindOfDesignators(line.designators) ?? kindOfTexts(line.package, line.description)
+  const value = line.packageFromText ? dropSize(line.value, line.package) : line.value
+  const { part, ratings = [] } = partKeys(value, line.package, kind) ?? {}
+  return { line, wanted: { code: codeKey(line.manufacturerCode), part, ratings } }
 }
 
-/** Sets the lines against the stock in BOM order; every line draws it down for those after it. */
-export function coverLines(demand: Demand[], boards: number, stock: Stock | undefined): LineCoverage[] {
-  return demand.map(({ line, wanted }) => coverLine(line, wanted, boards, stock))
-}
-
-function coverLine(line: PartLine, wanted: Wanted, boards: number, stock: Stock | undefined): LineCoverage {
+/** Sets a line against the stock, and draws it down for those after it. */
+export function coverLine({ line, wanted }: Demand, boards: number, stock: Stock | undefined): LineCoverage {
   const covered = { line, wanted, locations: [], warnings: line.warnings }
   if (isDnp(line)) return { ...covered, needed: 0, status: 'not-placed', available: 0, shortage: 0 }
 
@@ -58,26 +41,17 @@ function coverLine(line: PartLine, wanted: Wanted, boards: number, stock: Stock 
   const available = round(locations.reduce((sum, { quantity }) => sum + quantity, 0))
   const shortage = round(needed - available)
   const note = describeMatch(line, wanted, stock, available)
-  return {
-    ...covered,
-    needed,
-    status: shortage <= 0 ? 'enough' : available > 0 ? 'partial' : 'missing',
-    available,
-    shortage,
-    locations,
-    warnings: note === undefined ? line.warnings : [...line.warnings, note]
-  }
+  const warnings = note === undefined ? line.warnings : [...line.warnings, note]
+  const status = shortage <= 0 ? 'enough' : available > 0 ? 'partial' : 'missing'
+  return { line, wanted, needed, status, available, shortage, locations, warnings }
 }
 
 /** What the user should know of how the line was looked up, if it was not simply found. */
 function describeMatch(line: PartLine, { code, part, ratings }: Wanted, stock: Stock, available: number) {
-  if (available > 0) {
-    return code === undefined || hasCode(stock, code) ? undefined : say('codeUnknown')
-  }
-  if (code === undefined && part === undefined) {
-    const lacks = isPlaceholder(line.value) ? 'value' : 'package'
-    return say('notMatchable', lacks)
-  }
-  if (part === undefined || (code !== undefined && hasCode(stock, code))) return undefined
-  return ratings.length > 0 && hasPart(stock, part) ? say('ratingUnknown', ratings.join(' ')) : undefined
+  const isKnown = code !== undefined && isStocked(stock.byCode, code)
+  if (available > 0) return code === undefined || isKnown ? undefined : say('codeUnknown')
+  if (code === undefined && part === undefined)
+    return say('notMatchable', isPlaceholder(line.value) ? 'value' : 'package')
+  const isRated = part !== undefined && !isKnown && ratings.length > 0 && isStocked(stock.byPart, part)
+  return isRated ? say('ratingUnknown', ratings.join(' ')) : undefined
 }

@@ -4,15 +4,11 @@ import { failure } from './failure.ts'
 import { commonPrefixes, listWords, rangeWords } from './words.ts'
 
 /** What the designators of one BOM may come to: a few bytes such as `R1-R9999` stand for thousands of them. */
-export interface DesignatorBudget {
-  names: number
-  characters: number
-}
-
-export const designatorBudget = (): DesignatorBudget => ({ names: 500_000, characters: 20_000_000 })
+export const designatorBudget = () => ({ names: 500_000, characters: 20_000_000 })
+export type DesignatorBudget = ReturnType<typeof designatorBudget>
 
 /** The designators that a cell names, in its order, repeats included (section 6). */
-export interface Designators {
+interface Designators {
   names: string[]
   /** How many of them a DNP word marks (rule 9.6). */
   marked: number
@@ -26,25 +22,24 @@ export interface Designators {
 
 /** A designator, or a range of them. */
 type Piece = string | { prefix: string; first: number; last: number; width: number }
+type Item = { pieces: Piece[]; unclear: boolean }
 
 const LETTER = 'A-Za-zÀ-ÖØ-öø-ɏЀ-ӿ_'
 const PREFIX = `[${LETTER}]+\\$?`
 const LOOKS = new RegExp(`^${PREFIX}\\d+[${LETTER}\\d.]*$`)
 // Nearly all items; nothing else needs to be known of these.
 const PLAIN = /^[A-Za-z]+\d+$/
-const COMMON = new RegExp(
-  `^(?:[A-HJ-NP-Z]|${anyOf(commonPrefixes.filter((prefix) => !prefix.endsWith('$')))}|[UE]\\$)\\d{1,4}[A-Z]?$`
-)
+const COMMON = new RegExp(`^(?:[A-HJ-NP-Z]|${anyOf(commonPrefixes)})\\d{1,4}[A-Z]?$`)
 
 const ITEM = /[^,;|\t\r\n，；、｜]+/g
 const RANGE_SIGN = '(?:[-=]>|[-‐‑–—−~～〜…→]|\\.{2,3}|[至到]|から)'
 const RANGE_BODY = `(${PREFIX})(\\d+)(?:(?: ?${RANGE_SIGN} ?| ${anyOf(rangeWords)} )(${PREFIX})?| ?: ?(${PREFIX}))(\\d+)`
 const RANGE = new RegExp(`^${RANGE_BODY}$`, 'i')
 const INNER_RANGE = new RegExp(`(?<![${LETTER}\\d$.])${RANGE_BODY}(?![${LETTER}\\d])`, 'gi')
-const LIST_WORD = `(?<= )${anyOf(listWords)}(?= )`
-const LIST_SIGN = new RegExp(`[/&+／＆＋和与與及と]|${LIST_WORD}`, 'gi')
-const LIST_SIGN_BETWEEN_BLANKS = new RegExp(`(?<= )(?:[/&+／＆＋和与與及と]|${anyOf(listWords)})(?= )`, 'i')
-const ANY_SIGN = new RegExp(`[/&+／＆＋和与與及と: ]|${RANGE_SIGN}`)
+const LIST_SIGNS = '[/&+／＆＋和与與及と]'
+const LIST_SIGN = new RegExp(`${LIST_SIGNS}|(?<= )${anyOf(listWords)}(?= )`, 'gi')
+const LIST_SIGN_BETWEEN_BLANKS = new RegExp(`(?<= )(?:${LIST_SIGNS}|${anyOf(listWords)})(?= )`, 'i')
+const ANY_SIGN = new RegExp(`${LIST_SIGNS}|[: ]|${RANGE_SIGN}`)
 
 const LONGEST_RANGE = 10_000
 // Thousands of designators between blanks; what is longer is no list, and its pieces might not fit the memory.
@@ -52,15 +47,8 @@ const LONGEST_ITEM = 100_000
 // Past 15 digits, numbers are no longer exact: such an item is one literal designator.
 const LONGEST_NUMBER = 15
 
-/**
- * Reads a designator cell; `quantity` is what the quantity cell says.
- * @throws BOM_TOO_LARGE when the budget, shared by all cells of the file, is used up
- */
-export function readDesignators(
-  cell: string,
-  quantity: number | undefined,
-  budget: DesignatorBudget
-): Designators {
+/** Reads a designator cell; `quantity` is what the quantity cell says, `budget` is shared by all cells of the file. */
+export function readDesignators(cell: string, quantity: number | undefined, budget: DesignatorBudget) {
   const read: Designators = { names: [], marked: 0, allMarked: false, unclear: [], alike: true }
   const items = splitItems(cell)
   for (const [index, item] of items.entries()) {
@@ -92,17 +80,11 @@ export function readDesignators(
 
 /** Whether a cell holds common designators and nothing else (rule 4.5). */
 export function namesCommonParts(cell: string) {
-  const items = splitItems(cell)
-  return (
-    items.length > 0 &&
-    items.every((item) =>
-      readItem(item.replace(/\s+/g, ' '), undefined).pieces.every((piece) =>
-        typeof piece === 'string'
-          ? COMMON.test(piece)
-          : COMMON.test(piece.prefix + piece.first) && COMMON.test(piece.prefix + piece.last)
-      )
-    )
+  const pieces = splitItems(cell).flatMap((item) => readItem(item.replace(/\s+/g, ' ')).pieces)
+  const names = pieces.flatMap((piece) =>
+    typeof piece === 'string' ? [piece] : [piece.prefix + piece.first, piece.prefix + piece.last]
   )
+  return names.length > 0 && names.every((name) => COMMON.test(name))
 }
 
 /** Rules 6.1 and 6.2. */
@@ -113,20 +95,15 @@ function splitItems(cell: string) {
 }
 
 /** The pieces of one item, its blanks folded, by the first reading of rule 6.3 that fits. */
-function readItem(item: string, quantity: number | undefined): { pieces: Piece[]; unclear: boolean } {
+function readItem(item: string, quantity?: number): Item {
   if (PLAIN.test(item)) return { pieces: [item], unclear: false }
   if (item.length > LONGEST_ITEM) return { pieces: [item], unclear: true }
   const range = readRange(item)
   if (range) return range
 
-  const listed = item
-    .replace(
-      INNER_RANGE,
-      (_, prefix, first, second = '', third = '', last) => `${prefix + first}-${second + third + last}`
-    )
-    .replace(LIST_SIGN, ' ')
-    .split(' ')
-    .filter((piece) => piece !== '')
+  // `$3` or `$4` is the second prefix, if there is one.
+  const spaced = item.replace(INNER_RANGE, '$1$2-$3$4$5').replace(LIST_SIGN, ' ')
+  const listed = spaced.split(' ').filter((piece) => piece !== '')
   if (listed.length > 1 && listed.every((piece) => LOOKS.test(piece) || RANGE.test(piece))) {
     const read = listed.map((piece) => readRange(piece) ?? { pieces: [piece], unclear: false })
     return { pieces: read.flatMap(({ pieces }) => pieces), unclear: read.some(({ unclear }) => unclear) }
@@ -138,7 +115,7 @@ function readItem(item: string, quantity: number | undefined): { pieces: Piece[]
 }
 
 /** An item of the form of a range: all of it, or one literal designator where it goes nowhere (rule 6.5). */
-function readRange(item: string): { pieces: Piece[]; unclear: boolean } | undefined {
+function readRange(item: string): Item | undefined {
   const match = RANGE.exec(item)
   if (!match) return undefined
 
@@ -158,10 +135,7 @@ function mayBeSeveral(item: string) {
 }
 
 function expand(piece: Piece, names: string[], budget: DesignatorBudget) {
-  if (typeof piece === 'string') {
-    add(piece, names, budget)
-    return
-  }
+  if (typeof piece === 'string') return add(piece, names, budget)
   for (let number = piece.first; number <= piece.last; number++) {
     add(piece.prefix + String(number).padStart(piece.width, '0'), names, budget)
   }
@@ -171,10 +145,11 @@ function add(name: string, names: string[], budget: DesignatorBudget) {
   budget.names--
   budget.characters -= name.length
   if (budget.names < 0 || budget.characters < 0) {
-    const limits = designatorBudget()
+    const most = designatorBudget()
+    const longer = `or their names are longer than ${most.characters} characters`
     throw failure(
       'BOM_TOO_LARGE',
-      `The BOM names more than ${limits.names} designators (ranges counted in full), or their names are longer than ${limits.characters} characters`
+      `The BOM names more than ${most.names} designators (ranges counted in full), ${longer}`
     )
   }
   names.push(name)

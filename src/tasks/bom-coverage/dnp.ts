@@ -15,10 +15,6 @@ const ALL = new RegExp(`[([{（]?\\s?(?:${WORD})\\s?[)\\]}）]?`, 'giu')
 
 const BRACKETS = ' \t\r\n()[]{}（）!*'
 const PUNCTUATION = `${BRACKETS}-_.,:;=~?"'/\\<>#+&`
-const [absent, yes, no, placed] = [markers.absent, markers.yes, markers.no, markers.placed].map(
-  (list) => new Set(list)
-) as [Set<string>, Set<string>, Set<string>, Set<string>]
-const inHeading = new Set(headingWords)
 
 /** The DNP word in the text, "do not populate" in one of its spellings, and where it stands (rule 9.4). */
 export function findDnpWord(text: string): { word: string; index: number } | undefined {
@@ -43,16 +39,16 @@ export function isDnpHeading(cell: string) {
     dropDnpWords(cell)
       .toLowerCase()
       .match(/[\p{L}\p{N}]+/gu) ?? []
-  return others.every((word) => inHeading.has(word))
+  return others.every((word) => headingWords.includes(word))
 }
 
 /** What the cell of a marker column says; `positive` is a column such as `Populate` (rules 9.2 and 9.3). */
 export function readMarker(cell: string, positive: boolean): 'dnp' | 'placed' | 'unclear' {
   if (isPlaceholder(cell)) return 'placed'
   const folded = trimSigns(cell.toLowerCase().replaceAll('.', ''), BRACKETS)
-  if (findDnpWord(folded) || absent.has(folded)) return 'dnp'
-  if (isPlaceholder(folded) || placed.has(folded)) return 'placed'
-  if (yes.has(folded)) return positive ? 'placed' : 'dnp'
-  if (no.has(folded)) return positive ? 'dnp' : 'placed'
+  if (findDnpWord(folded) || markers.absent.includes(folded)) return 'dnp'
+  if (isPlaceholder(folded) || markers.placed.includes(folded)) return 'placed'
+  if (markers.yes.includes(folded)) return positive ? 'placed' : 'dnp'
+  if (markers.no.includes(folded)) return positive ? 'dnp' : 'placed'
   return 'unclear'
 }

@@ -1,37 +1,30 @@
 import { maxResultBytes } from '../../task-type.ts'
-import type { CoverageResult, ResultLine } from './result.ts'
-import type { ShoppingItem } from './shopping-list.ts'
+import type { CoverageResult, ResultLine, ShoppingItem } from './result.ts'
 import { say, type Warning } from './warnings.ts'
 
 // What is left is a margin.
 const LIMIT = maxResultBytes - 16 * 1024
 
 /** A result before it is made to fit. */
-export interface FullResult extends CoverageResult {
+interface FullResult extends CoverageResult {
   lines: ResultLine[]
   shoppingList: ShoppingItem[]
 }
 
-const ALONE = ['row', 'status', 'shortage'] as const
-const ITEM = ['manufacturerCode', 'value', 'package', 'quantity'] as const
-const CODE = ['manufacturerCode', 'quantity'] as const
-const LINE = [
-  'row',
-  'designators',
-  'quantityPerBoard',
-  'needed',
-  'value',
-  'package',
-  'manufacturerCode',
-  'dnp'
-] as const
-const FOUND = ['status', 'available', 'shortage', 'locations', 'warnings'] as const
+type LineKeys = readonly (keyof ResultLine)[]
+type ItemKeys = readonly (keyof ShoppingItem)[]
+const ALONE: LineKeys = ['row', 'status', 'shortage']
+const FOUND: LineKeys = ['status', 'available', 'shortage', 'locations', 'warnings']
+const PART: LineKeys = ['value', 'package', 'manufacturerCode', 'dnp']
+const CODE: ItemKeys = ['manufacturerCode', 'quantity']
+const ITEM: ItemKeys = ['manufacturerCode', 'value', 'package', 'quantity']
+const item: ItemKeys = [...ITEM, 'designators']
 /** Ways to write a large result shorter, the mildest first: what is left of a line and of a shopping item. */
-const SHORTENINGS: { line: readonly (keyof ResultLine)[]; item: readonly (keyof ShoppingItem)[] }[] = [
-  { line: [...LINE, ...FOUND], item: [...ITEM, 'designators'] },
-  { line: ['row', 'needed', ...FOUND], item: [...ITEM, 'designators'] },
-  { line: [...ALONE, 'locations'], item: [...ITEM, 'designators'] },
-  { line: ALONE, item: [...ITEM, 'designators'] },
+const SHORTENINGS: { line: LineKeys; item: ItemKeys }[] = [
+  { line: ['row', 'designators', 'quantityPerBoard', 'needed', ...PART, ...FOUND], item },
+  { line: ['row', 'needed', ...FOUND], item },
+  { line: [...ALONE, 'locations'], item },
+  { line: ALONE, item },
   { line: ALONE, item: ITEM }
 ]
 
@@ -45,58 +38,45 @@ function pick<Entry extends object>(entry: Entry, keys: readonly (keyof Entry)[]
   return picked
 }
 
-/**
- * Makes a result fit: full if it can be, else shorter line by line, and only then with lists cut off. Figures and
- * totals always count everything, and a warning says what was left out.
- */
+/** Makes a result fit, shorter line by line and only then with lists cut; figures and totals count everything. */
 export function fitResult(result: FullResult): CoverageResult {
   if (fits(result)) return result
 
   const warned = result.lines.filter(({ warnings }) => warnings.length > 0)
   let shortened: CoverageResult = result
   for (const { line, item } of SHORTENINGS) {
-    const lines = result.lines.map((one) => pick(one, line))
-    const warnings = [...result.warnings, warn(say('shortened', line.join(', '), item.join(', ')))]
+    const warnings = [...result.warnings, warn('shortened', line.join(', '), item.join(', '))]
     const [first] = warned
-    if (first && !line.includes('warnings'))
-      warnings.push(warn(say('warningsLeftOut', warned.length, first.row)))
-    shortened = {
-      ...result,
-      lines,
-      shoppingList: result.shoppingList.map((one) =>
-        pick(one, item === ITEM && one.manufacturerCode ? CODE : item)
-      ),
-      warnings
-    }
+    if (first && !line.includes('warnings')) warnings.push(warn('warningsLeftOut', warned.length, first.row))
+    const lines = result.lines.map((one) => pick(one, line))
+    const shoppingList = result.shoppingList.map((one) =>
+      pick(one, item === ITEM && one.manufacturerCode ? CODE : item)
+    )
+    shortened = { ...result, lines, shoppingList, warnings }
     if (fits(shortened)) return shortened
   }
   return cutLists(shortened)
 }
 
 function cutLists(result: CoverageResult): CoverageResult {
-  const { figures, lines, shoppingList } = result
-  const wanting = lines.filter(({ status }) => status !== 'enough' && status !== 'not-placed')
+  const { figures } = result
+  const wanting = result.lines.filter(({ status }) => status !== 'enough' && status !== 'not-placed')
   const empty = { ...result, figures: { ...figures, quantityWarnings: [] }, lines: [], shoppingList: [] }
   const room = LIMIT - sizeOf(empty) - 1024
 
   const quantityWarnings = firstThatFit(figures.quantityWarnings, room / 8)
-  const items = firstThatFit(shoppingList, room / 2)
-  const kept = firstThatFit(wanting, room - sizeOf(quantityWarnings) - sizeOf(items))
+  const shoppingList = firstThatFit(result.shoppingList, room / 2)
+  const lines = firstThatFit(wanting, room - sizeOf(quantityWarnings) - sizeOf(shoppingList))
   const cuts = [
-    { list: 'figures.quantityWarnings', kept: quantityWarnings, all: figures.quantityWarnings },
-    { list: 'shoppingList', kept: items, all: shoppingList },
-    { list: 'lines (those that are enough or not placed left out first)', kept, all: lines }
-  ]
-  const said = cuts
-    .filter((cut) => cut.kept.length < cut.all.length)
-    .map((cut) => warn(say('cut', cut.kept.length, cut.all.length, cut.list)))
-  return {
-    ...result,
-    figures: { ...figures, quantityWarnings },
-    lines: kept,
-    shoppingList: items,
-    warnings: [...result.warnings, ...said]
-  }
+    ['figures.quantityWarnings', quantityWarnings, figures.quantityWarnings],
+    ['shoppingList', shoppingList, result.shoppingList],
+    ['lines (those that are enough or not placed left out first)', lines, result.lines]
+  ] as const
+  const said = cuts.flatMap(([list, kept, all]) =>
+    kept.length < all.length ? [warn('cut', kept.length, all.length, list)] : []
+  )
+  const warnings = [...result.warnings, ...said]
+  return { ...result, figures: { ...figures, quantityWarnings }, lines, shoppingList, warnings }
 }
 
 function firstThatFit<Item>(items: Item[], bytes: number): Item[] {
@@ -108,18 +88,14 @@ function firstThatFit<Item>(items: Item[], bytes: number): Item[] {
   return end === -1 ? items : items.slice(0, end)
 }
 
-function warn(message: string): Warning {
-  return { source: 'result', message }
+function warn(...about: Parameters<typeof say>): Warning {
+  return { source: 'result', message: say(...about) }
 }
 
 /** Counts line by line, so that a result far too large is given up early. */
 function fits({ lines, shoppingList, ...rest }: CoverageResult) {
-  let left = LIMIT - sizeOf(rest)
-  const fitsToo = (entry: unknown) => {
-    left -= sizeOf(entry) + 1
-    return left >= 0
-  }
-  return lines.every(fitsToo) && shoppingList.every(fitsToo)
+  const entries = [...lines, ...shoppingList]
+  return firstThatFit<unknown>(entries, LIMIT - sizeOf(rest)) === entries
 }
 
 function sizeOf(value: unknown) {

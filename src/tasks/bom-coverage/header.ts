@@ -1,75 +1,38 @@
 import { clip } from './cell.ts'
 import { namesCommonParts } from './designators.ts'
-import type { CsvRecord } from './records.ts'
-import { markers, roleWords, weakWords } from './words.ts'
+import type { CsvRecord, Records } from './records.ts'
+import { companyFields, companyWords, markers, roleWords, weakWords } from './words.ts'
 
 export type Role = keyof typeof roleWords
 
-/** What a header cell means: a role, and its word's place among the role's words; a weak word's place among those. */
-interface Meaning {
-  word: string
-  role?: Role
-  rank: number
-  weak?: number
-}
-
 /** Where a table's columns are. */
-export interface Header {
-  line: number
-  /** The header cells as they are written. */
-  cells: string[]
-  /** How many of them are filled. */
-  filled: number
-  /** For each role found its columns, the first before those that stand in for it (rule 4.7). */
-  columns: Map<Role, number[]>
-  /** The header cells of the first columns. */
-  texts: Partial<Record<Role, string>>
-  /** Columns in which a DNP word is read by rules of their own (rules 9.2 to 9.6). */
-  marking: Set<number>
-  /** Positive marker columns that also hold other things than yes and no (rule 9.3). */
-  mild: Set<number>
-}
+export type Header = NonNullable<ReturnType<typeof readHeader>>
+
+/** What a header cell means: a role, and its word's place among the role's words; a weak word's place among those. */
+type Meaning = { word: string; role?: Role; rank: number; weak?: number }
+
+const SPELT_OUT: Record<string, string> = { ß: 'ss', ł: 'l', ø: 'o', æ: 'ae', đ: 'd', ı: 'i' }
 
 /** Folds spelling: `Reference(s)` = `reference s`, `Manf#` = `manf no`, `Qté` = `qte` (rule 4.1). */
 export function normalise(cell: string) {
-  const plain = /^[\0-\x7f]*$/.test(cell)
-  const folded = plain ? cell.toLowerCase() : foldLetters(cell)
+  const lower = cell.normalize('NFKD').toLowerCase().replace(/\p{M}/gu, '')
+  const folded = lower.replace(/[ßłøæđı]/g, (letter) => SPELT_OUT[letter] ?? letter)
   return folded
     .replaceAll('#', ' no ')
-    .replace(plain ? /[^a-z0-9]+/g : /[^\p{L}\p{N}]+/gu, ' ')
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim()
-}
-
-const SPELT_OUT = new Map([
-  ['ß', 'ss'],
-  ['ł', 'l'],
-  ['ø', 'o'],
-  ['æ', 'ae'],
-  ['đ', 'd'],
-  ['ı', 'i']
-])
-
-function foldLetters(text: string) {
-  return text
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/\p{M}/gu, '')
-    .replace(/[ßłøæđı]/g, (letter) => SPELT_OUT.get(letter) ?? letter)
 }
 
 const meanings = new Map<string, Meaning>()
 for (const [role, words] of Object.entries(roleWords)) {
-  for (const [rank, written] of words.entries()) {
-    const word = normalise(written)
+  for (const [rank, word] of words.map(normalise).entries()) {
     // Object.entries forgets that the keys are exactly the roles.
     meanings.set(word, { word, role: role as Role, rank })
   }
 }
-for (const [weak, written] of weakWords.entries()) {
-  const word = normalise(written)
+for (const [weak, word] of weakWords.map(normalise).entries()) {
   meanings.set(word, { word, rank: 0, ...meanings.get(word), weak })
 }
-const mildWords = new Set(markers.mild)
 
 // What a heading may come to; anything longer is prose.
 const LONGEST = 200
@@ -82,16 +45,14 @@ export function meaningOf(cell: string): Meaning | undefined {
   return meanings.get(word) ?? (other && latin ? (meanings.get(other) ?? meanings.get(latin)) : undefined)
 }
 
-/** Whether all of the text is a word. */
-export function isWord(text: string) {
+function isWord(text: string) {
   return text.length <= LONGEST && meanings.has(normalise(text))
 }
 
 /** Whether the cell is a word by letters outside a-z: only the right encoding makes one (rule 1.3 a). */
 export function isForeignWord(cell: string) {
   if (cell.length > LONGEST || !/(?![a-z])\p{L}/iu.test(cell)) return false
-  const word = normalise(cell)
-  return meanings.has(word) || meanings.has(splitScripts(word).other)
+  return isWord(cell) || meanings.has(splitScripts(normalise(cell)).other)
 }
 
 function splitScripts(word: string) {
@@ -108,33 +69,33 @@ const WIDEST = 16_384
 const MARKING: Role[] = ['designator', 'quantity', 'value', 'dnpNegative', 'dnpPositive']
 
 /** The header in these cells, if they are one: two roles besides DNP markers, one of them designator or quantity. */
-export function readHeader(
-  line: number,
-  cells: string[],
-  below: () => CsvRecord[] = () => []
-): Header | undefined {
+export function readHeader(line: number, cells: string[], below: () => CsvRecord[] = () => []) {
   const columns = findRoles(cells, below)
   const markerRoles = Number(columns.has('dnpNegative')) + Number(columns.has('dnpPositive'))
   if (columns.size - markerRoles < 2 || !(columns.has('designator') || columns.has('quantity')))
     return undefined
 
-  const texts: Header['texts'] = {}
   const inOrder = [...columns].sort(([, [a = 0]], [, [b = 0]]) => a - b)
+  const isMild = (column: number) => markers.mild.includes(meaningOf(cells[column] ?? '')?.word ?? '')
+  const texts: Partial<Record<Role, string>> = {}
   for (const [role, [column = 0]] of inOrder) texts[role] = clip(cells[column] ?? '')
-  const isMild = (column: number) => mildWords.has(meaningOf(cells[column] ?? '')?.word ?? '')
   return {
     line,
     cells,
     filled: cells.filter((cell) => cell !== '').length,
     columns,
     texts,
+    /** Columns in which a DNP word is read by rules of their own (rules 9.2 to 9.6). */
     marking: new Set(MARKING.flatMap((role) => columns.get(role) ?? [])),
+    /** Positive marker columns that also hold other things than yes and no (rule 9.3). */
     mild: new Set(columns.get('dnpPositive')?.filter(isMild))
   }
 }
 
-/** The roles that these cells head, each with its columns; `below` are the records that may be its rows. */
-export function findRoles(cells: string[], below: () => CsvRecord[]): Map<Role, number[]> {
+type Found = Meaning & { column: number }
+
+/** The columns of each role that these cells head, stand-ins last (rule 4.7); `below` may be the rows. */
+function findRoles(cells: string[], below: () => CsvRecord[]) {
   const columns = new Map<Role, number[]>()
   if (cells.length > WIDEST) return columns
   const found = cells.flatMap((cell, column) => {
@@ -158,61 +119,93 @@ export function findRoles(cells: string[], below: () => CsvRecord[]): Map<Role, 
     } else if ((role !== 'designator' && role !== 'quantity') || rank === ranks.get(role)) before.push(column)
   }
 
-  const part = found.sort(byWeakness).find(({ weak, column }) => isPart(weak) && column !== weakDesignator)
+  const isPart = ({ weak, column }: Found) => (weak === PART || weak === PARTS) && column !== weakDesignator
+  const part = found.sort(byWeakness).find(isPart)
   if (part && !columns.has('value')) columns.set('value', [part.column])
   return columns
 }
 
-interface Found extends Meaning {
-  column: number
-}
+const PART = weakWords.indexOf('part')
+const PARTS = weakWords.indexOf('parts')
 
 function byWeakness(a: Found, b: Found) {
   return (a.weak ?? 0) - (b.weak ?? 0) || a.column - b.column
 }
 
-const PART = weakWords.indexOf('part')
-const PARTS = weakWords.indexOf('parts')
-function isPart(weak: number | undefined) {
-  return weak === PART || weak === PARTS
-}
-
 /** The column that heads designators with a word that often heads something else (rule 4.5). */
 function findWeakDesignator(found: Found[], below: () => CsvRecord[]): number | undefined {
   // A row of a thousand such words is no header, and each is looked for in 200 records.
-  const weak = found
-    .filter((heading) => heading.weak !== undefined)
+  const candidates = found
+    .filter(({ weak }) => weak !== undefined)
     .sort(byWeakness)
     .slice(0, 20)
-  if (weak.length === 0) return undefined
-  const rows = below().map(({ cells }) => ({ cells, looks: looksOf(cells) }))
-  const parts = found.some(({ role }) => role === 'value')
-    ? weak.find((one) => one.weak === PARTS)
-    : undefined
-  return (weak.find(({ column }) => holdsDesignators(rows, column)) ?? parts)?.column
+  if (candidates.length === 0) return undefined
+  const rows = below()
+  const named = candidates.find(({ column }) => holdsDesignators(rows, column))
+  const hasValue = found.some(({ role }) => role === 'value')
+  return (named ?? (hasValue ? candidates.find(({ weak }) => weak === PARTS) : undefined))?.column
 }
 
-/** For each cell of a record, once it was asked for, whether it holds common designators only. */
-type Looks = (boolean | undefined)[]
-
-// A file may have as many header rows as records, and each asks about the records below it.
-const known = new WeakMap<string[], Looks>()
-
-function looksOf(cells: string[]) {
-  const looks = known.get(cells) ?? []
-  if (looks.length === 0) known.set(cells, looks)
-  return looks
+function holdsDesignators(rows: CsvRecord[], column: number) {
+  const filled = rows.filter(({ cells }) => (cells[column] ?? '') !== '')
+  const naming = filled.filter(({ cells }) => namesPartsAt(cells, column))
+  return filled.length > 0 && naming.length >= filled.length / 2
 }
 
-function holdsDesignators(rows: { cells: string[]; looks: Looks }[], column: number) {
-  let filled = 0
-  let alike = 0
-  for (const { cells, looks } of rows) {
-    const cell = cells[column] ?? ''
-    if (cell === '') continue
-    looks[column] ??= namesCommonParts(cell)
-    filled++
-    if (looks[column]) alike++
+// A file may have as many header rows as records, and each asks about the records below it: once for each cell.
+const known = new WeakMap<string[], (boolean | undefined)[]>()
+
+function namesPartsAt(cells: string[], column: number) {
+  const names = known.get(cells) ?? []
+  known.set(cells, names)
+  names[column] ??= namesCommonParts(cells[column] ?? '')
+  return names[column]
+}
+
+const companies = new Set(companyWords.map(normalise))
+const NUMBER = /^[\d.,]*\d[\d.,]*$/
+// How far to look for cells that are designators (rule 4.5).
+const ROWS_BELOW = 200
+
+/** The header that begins with this record, be it alone or, with merged cells, together with the next. */
+export function headerAt(record: CsvRecord, records: Records): Header | undefined {
+  const lower = hasGap(record.cells) ? records.peek(1)[0] : undefined
+  const both = lower && joinRows(record.cells, lower, () => records.peek(ROWS_BELOW + 1).slice(1))
+  if (both) records.next()
+  return both ?? readHeader(record.line, record.cells, () => records.peek(ROWS_BELOW))
+}
+
+function hasGap(cells: string[]) {
+  return cells.some((cell, column) => cell !== '' && (cells[column + 1] ?? '') === '')
+}
+
+/** `Qty,Reference,Manufacturer,` over `,,Name,MPN` as one header, if they are one (rule 4.6). */
+function joinRows(upper: string[], { line, cells: lower }: CsvRecord, below: () => CsvRecord[]) {
+  const at = (cells: string[], column: number) => cells[column] ?? ''
+  const isSpread = upper.some(
+    (cell, c) => cell !== '' && at(upper, c + 1) === '' && at(lower, c) !== '' && at(lower, c + 1) !== ''
+  )
+  const cannotHead = (cell: string) => NUMBER.test(cell)
+  if (!isSpread || upper.filter((cell) => cell !== '').length < 2) return undefined
+  if (upper.some((cell) => cell.endsWith(':') || cannotHead(cell)) || lower.some(cannotHead)) return undefined
+
+  let above = ''
+  let belongTogether = false
+  let underWord = false
+  const cells: string[] = []
+  for (let column = 0; column < Math.max(upper.length, lower.length); column++) {
+    above = at(upper, column) || above
+    const own = at(lower, column)
+    const both = `${above} ${own}`
+    const isJoined = own !== '' && above !== '' && isWord(both)
+    const isCompanys = companies.has(normalise(above)) && companyFields.includes(normalise(own))
+    belongTogether ||= own !== '' && (isJoined || isCompanys)
+    // A company's `Name` has no role, and neither has the company.
+    cells.push(own === '' ? at(upper, column) : isJoined ? both : isCompanys ? above : own)
+    underWord ||= own !== '' && !isJoined && meaningOf(above) !== undefined
   }
-  return filled > 0 && alike >= filled / 2
+
+  const header = belongTogether ? readHeader(line, cells, below) : undefined
+  const isNeeded = () => header && header.columns.size > findRoles(upper, below).size && !underWord
+  return readHeader(line, lower, below) || isNeeded() ? header : undefined
 }

@@ -1,20 +1,11 @@
 import { anyOf, isPlaceholder, isProse, trimSigns } from './cell.ts'
-import {
-  chipKinds,
-  chipMounts,
-  chipSizes,
-  chipTails,
-  ipcKinds,
-  plainUnits,
-  scaledUnits,
-  sizedPrefixes
-} from './words.ts'
+import { chip } from './words.ts'
 
 /** Sizes in inches, as they are written: whole, or without the zero that a spreadsheet ate; and in millimetres. */
 const byInch = new Map<string, string>()
 const byMetric = new Map<string, string>()
 const metricOf = new Map<string, string>()
-for (const size of chipSizes) {
+for (const size of chip.sizes) {
   const [inch = '', metric = ''] = size.split('=')
   byInch.set(inch, inch)
   if (inch.startsWith('0')) byInch.set(inch.slice(-3), inch)
@@ -23,11 +14,11 @@ for (const size of chipSizes) {
 }
 
 const CHIP = new RegExp(
-  `^(?:(?:(${anyOf(chipKinds)})|(${anyOf(chipMounts)}))[-_, ]?)?(\\d{3,5})(?:[-_ ]?\\(?(\\d{4,5})(?:[-_ ]?metric)?\\)?)?` +
-    `((?:[-_ ]?${anyOf(chipTails)})?(?:[-_ ]?[a-z])?(?:@\\d+)?)(?:_pad[\\d.x]+mm)?(?:_handsolder(?:ing)?)?$`,
+  `^(?:(?:(${anyOf(chip.kinds)})|(${anyOf(chip.mounts)}))[-_, ]?)?(\\d{3,5})(?:[-_ ]?\\(?(\\d{4,5})(?:[-_ ]?metric)?\\)?)?` +
+    `((?:[-_ ]?${anyOf(chip.tails)})?(?:[-_ ]?[a-z])?(?:@\\d+)?)(?:_pad[\\d.x]+mm)?(?:_handsolder(?:ing)?)?$`,
   'i'
 )
-const IPC = new RegExp(`^${anyOf(ipcKinds)}c(\\d{4})x\\d+[a-z]?$`, 'i')
+const IPC = new RegExp(`^${anyOf(chip.ipcKinds)}c(\\d{4})x\\d+[a-z]?$`, 'i')
 
 /** The size in inches of a chip part (`0402` for `C_0402_1005Metric`, `402`, `RESC1005X40N`); else undefined (rule 12.2). */
 export function chipSize(name: string): string | undefined {
@@ -65,14 +56,13 @@ function splitPackages(cell: string): string[] {
 }
 
 function foldPackage(name: string): string {
-  return (
-    chipSize(name) ??
-    bareName(name)
-      .toLowerCase()
-      // Between digits a separator counts: SOT-23-6 is not SOT-236.
-      .replace(/(?<=\d)[-_\s]+(?=\d)/g, '-')
-      .replace(/[-_\s]+(?!\d)|(?<!\d)[-_\s]+/g, '')
-  )
+  const size = chipSize(name)
+  if (size !== undefined) return size
+  // Between digits a separator counts: SOT-23-6 is not SOT-236.
+  const separated = bareName(name)
+    .toLowerCase()
+    .replace(/(?<=\d)[-_\s]+(?=\d)/g, '-')
+  return separated.replace(/[-_\s]+(?!\d)|(?<!\d)[-_\s]+/g, '')
 }
 
 /** Without library, and without the apostrophe that keeps a spreadsheet from eating a leading zero (rule 12.1). */
@@ -80,34 +70,27 @@ function bareName(name: string) {
   return trimSigns(name.slice(name.lastIndexOf(':') + 1).slice(0, 200), ` \t"'’‘“”\``)
 }
 
-const UNIT = `\\s*(?:[pnuµμmkMG]?${anyOf(scaledUnits)}|${anyOf(plainUnits)})(?![\\p{L}\\p{N}])`
+const UNIT = `\\s*(?:[pnuµμmkMG]?${anyOf(chip.scaledUnits)}|${anyOf(chip.plainUnits)})(?![\\p{L}\\p{N}])`
 const SIZE = new RegExp(
   `(?<![\\p{L}\\p{N}.-]|\\d,)(?:${[...metricOf.keys()].join('|')})(?![\\p{L}\\p{N}.-]|,\\d|${UNIT})`,
   'giu'
 )
-const SIZED = new RegExp(`^(?:${anyOf(sizedPrefixes)})\\d`)
+const SIZED = new RegExp(`^(?:${anyOf(chip.sizedPrefixes)})\\d`)
 
 /** The chip size that stands in the value or description of a part without a package (rule 12.4). */
 export function sizeInTexts(designators: string[], value: string, description: string): string | undefined {
   if (!designators.every((name) => SIZED.test(name))) return undefined
-  return [value, description]
-    .map(sizesIn)
-    .find((sizes) => sizes.length > 0)
-    ?.reduce(sameSize)
+  const sizes = new Set(sizesIn(value))
+  const [size, ...others] = sizes.size > 0 ? sizes : new Set(sizesIn(description))
+  return others.length > 0 ? undefined : size
 }
 
-function sizesIn(text: string): (string | undefined)[] {
+function sizesIn(text: string): string[] {
   return isPlaceholder(text) || isProse(text) ? [] : (text.match(SIZE) ?? []).filter((size) => size !== text)
-}
-
-function sameSize(one: string | undefined, other: string | undefined) {
-  return one === other ? one : undefined
 }
 
 /** The value without the size that was taken for its package. */
 export function dropSize(value: string, size: string) {
-  return value
-    .replace(SIZE, (found) => (found === size ? ' ' : found))
-    .replace(/\s+/g, ' ')
-    .trim()
+  const rest = value.replace(SIZE, (found) => (found === size ? ' ' : found))
+  return rest.replace(/\s+/g, ' ').trim()
 }

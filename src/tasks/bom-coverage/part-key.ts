@@ -2,7 +2,7 @@ import { isPlaceholder, isProse } from './cell.ts'
 import { chipSize, packageKey } from './package-name.ts'
 import type { PartKind } from './part-kind.ts'
 import { isDestroyed } from './part-line.ts'
-import { readValue } from './value.ts'
+import { foldUnits, readValue } from './value.ts'
 
 /** By what a part is found. */
 export interface PartKeys {
@@ -16,17 +16,12 @@ export interface PartKeys {
 
 /** Folds a manufacturer code: case and spaces do not count. Undefined when the cell names none that is whole. */
 export function codeKey(code: string): string | undefined {
-  return isPlaceholder(code) || isProse(code) || isDestroyed(code)
-    ? undefined
-    : code.replace(/\s+/g, '').toUpperCase()
+  if (isPlaceholder(code) || isProse(code) || isDestroyed(code)) return undefined
+  return code.replace(/\s+/g, '').toUpperCase()
 }
 
 /** The keys of a value in a package; undefined unless both are there. `kind` is what the part is known to be. */
-export function partKeys(
-  value: string,
-  packageName: string,
-  kind: PartKind | undefined
-): PartKeys | undefined {
+export function partKeys(value: string, packageName: string, kind?: PartKind): PartKeys | undefined {
   if (isPlaceholder(value) || isPlaceholder(packageName) || isProse(value)) return undefined
 
   const folded = packageKey(packageName)
@@ -46,7 +41,7 @@ export function partKeys(
 
 /** Case does not count, but in a leading `10M` it tells mega from milli. */
 function foldText(value: string) {
-  const folded = value.replace(/[µμ]/g, 'u').replace(/[ΩΩ]/g, 'ohm').replace(/\s+/g, '')
+  const folded = foldUnits(value).replace(/\s+/g, '')
   const mega = /^[\d.,]+M/.exec(folded)?.[0] ?? ''
   return mega + folded.slice(mega.length).toLowerCase()
 }

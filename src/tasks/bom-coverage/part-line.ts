@@ -7,39 +7,20 @@ import { readQuantity } from './quantity.ts'
 import { quote, say } from './warnings.ts'
 
 /** One part line, its cells as written; `quantity` is for one board. */
-export interface PartLine {
-  row: number
-  designators: string[]
-  quantity: number
-  value: string
-  package: string
-  /** The package is a chip size found in the value or description (rule 12.4). */
-  packageFromText: boolean
-  manufacturerCode: string
-  description: string
-  /** What marks the line as not placed: a marker column, its value, or something else (rules 9.2 to 9.7). */
-  dnp: { marker: boolean; value: boolean; other: boolean }
-  /** The quantity cell differs from the designators named (rule 7.4); the cell is believed. */
-  quantityDiffers: boolean
-  warnings: string[]
-}
+export type PartLine = ReturnType<typeof readPartLine>
 
 /** What a line is besides its own cells. */
 interface Context {
+  budget: DesignatorBudget
   /** It stands under a heading that says so (rule 9.7). */
   underDnpHeading: boolean
   /** Its designators, if more than its own cell holds (rule 5.4 a). */
-  designatorCell?: string
+  designatorCell?: string | undefined
 }
 
 /** Reads a row that no other rule skips. Without designators and quantity it is no part line (rule 5.7). */
-export function readPartLine(
-  row: number,
-  cells: string[],
-  header: Header,
-  budget: DesignatorBudget,
-  { underDnpHeading, designatorCell = cellOf('designator', cells, header) }: Context
-): PartLine {
+export function readPartLine(row: number, cells: string[], header: Header, context: Context) {
+  const { budget, underDnpHeading, designatorCell = cellOf('designator', cells, header) } = context
   const warnings: string[] = []
   const quantityCell = cellOf('quantity', cells, header)
   const dnpQuantity = findDnpWord(quantityCell) !== undefined
@@ -53,6 +34,7 @@ export function readPartLine(
   for (const name of unclear.slice(0, 10)) warnings.push(say('designatorUnclear', quote(name)))
   if (stated === undefined && !dnpQuantity && !isPlaceholder(quantityCell))
     warnings.push(say('quantityUnclear', quote(quantityCell)))
+  // The quantity is believed all the same (rule 7.5).
   const quantityDiffers = names.length > 0 && !countsAll && (placed === names.length || stated !== placed)
   if (quantityDiffers) warnings.push(say('quantityDiffers', stated, names.length))
   if (placed < names.length) warnings.push(say('someNotPlaced', marked, names.length))
@@ -68,9 +50,10 @@ export function readPartLine(
   }
 
   const elsewhere = findElsewhere(cells, header)
+  // What marks the line as not placed (rules 9.2 to 9.7).
   const dnp = {
     marker: readMarkers(cells, header, warnings),
-    value: columnsOf('value', header).some((column) => findDnpWord(cells[column] ?? '') !== undefined),
+    value: header.columns.get('value')?.some((column) => findDnpWord(cells[column] ?? '')) ?? false,
     other: dnpQuantity || allMarked || underDnpHeading || elsewhere.marks
   }
   if (elsewhere.word !== undefined && !dnp.marker && !dnp.value && !dnp.other)
@@ -91,13 +74,9 @@ export function readPartLine(
   }
 }
 
-function columnsOf(role: Role, header: Header) {
-  return header.columns.get(role) ?? []
-}
-
 /** The cell of a role: of the first of its columns that says something (rule 4.7). */
 export function cellOf(role: Role, cells: string[], header: Header) {
-  const columns = columnsOf(role, header)
+  const columns = header.columns.get(role) ?? []
   const column = columns.find((one) => !isPlaceholder(cells[one] ?? '')) ?? columns[0]
   return (column === undefined ? undefined : cells[column]) ?? ''
 }
@@ -106,10 +85,10 @@ export function cellOf(role: Role, cells: string[], header: Header) {
 function readMarkers(cells: string[], header: Header, warnings: string[]) {
   let marked = false
   for (const role of ['dnpNegative', 'dnpPositive'] as const) {
-    for (const column of columnsOf(role, header)) {
+    for (const column of header.columns.get(role) ?? []) {
       const cell = cells[column] ?? ''
       const says = readMarker(cell, role === 'dnpPositive')
-      if (says === 'dnp') marked = true
+      marked ||= says === 'dnp'
       if (says === 'unclear' && !header.mild.has(column))
         warnings.push(say('markerUnclear', quote(cell), quote(header.cells[column] ?? '')))
     }
@@ -121,13 +100,10 @@ function readMarkers(cells: string[], header: Header, warnings: string[]) {
 function findElsewhere(cells: string[], header: Header) {
   let marks = false
   let word: string | undefined
-  for (let column = 0; column < cells.length; column++) {
-    const cell = cells[column] ?? ''
+  for (const [column, cell] of cells.entries()) {
     if (cell === '' || header.marking.has(column)) continue
-    const found = findDnpWord(cell)
-    if (!found && !isDnpWord(cell)) continue
     if (isDnpWord(cell)) marks = true
-    else word ??= found?.word
+    else word ??= findDnpWord(cell)?.word
   }
   return { marks, word }
 }
@@ -141,4 +117,9 @@ export function isDestroyed(cell: string) {
 export function describeLoss({ manufacturerCode, value, warnings }: PartLine): string | undefined {
   const part = [manufacturerCode, value].find((cell) => !isPlaceholder(cell))
   return part === undefined ? warnings[0] : say('partLost', quote(part))
+}
+
+/** Whether the line is marked in any way, so that it needs no stock (rule 9.9). */
+export function isDnp({ dnp }: PartLine) {
+  return dnp.marker || dnp.value || dnp.other
 }

@@ -7,10 +7,7 @@ const NUMBER = new RegExp(
   'i'
 )
 
-/**
- * Reads a quantity (rule 7.1); undefined is no number. `0,500` is a half: a group of thousands does not begin with 0.
- * Numbers past 2^53 are refused, since they can no longer be counted one by one.
- */
+/** Reads a quantity (rule 7.1); undefined is no number, or one past 2^53 that cannot be counted one by one. */
 export function readQuantity(cell: string): number | undefined {
   if (/^\d{1,15}$/.test(cell)) return Number(cell)
   if (cell.length > 40) return undefined
@@ -18,12 +15,10 @@ export function readQuantity(cell: string): number | undefined {
   if (!match) return undefined
 
   const [, thousands, fraction = '', whole = '', decimals = ''] = match
-  const number =
-    thousands === undefined
-      ? Number(`${whole}.${decimals || '0'}`)
-      : thousands.startsWith('0')
-        ? Number(thousands.replace(',', '.'))
-        : Number(thousands.replaceAll(',', '') + fraction)
+  let number = Number(`${whole}.${decimals || '0'}`)
+  // `0,500` is a half: a group of thousands does not begin with 0.
+  if (thousands?.startsWith('0')) number = Number(thousands.replace(',', '.'))
+  else if (thousands !== undefined) number = Number(thousands.replaceAll(',', '') + fraction)
   return number <= Number.MAX_SAFE_INTEGER ? number : undefined
 }
 

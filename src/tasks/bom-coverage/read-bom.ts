@@ -1,50 +1,60 @@
 import { readBest } from './choose-table.ts'
 import type { Decoded } from './decode.ts'
-import { countLines, type Figures } from './figures.ts'
-import type { PartLine } from './part-line.ts'
+import { isDnp, type PartLine } from './part-line.ts'
+import { round } from './quantity.ts'
 import { refusal } from './refusal.ts'
 import { quote, say, type Warning } from './warnings.ts'
 
 /** A bill of materials as it was read. */
-export interface Bom {
-  figures: Figures
-  lines: PartLine[]
-  warnings: Warning[]
-}
+export type Bom = ReturnType<typeof readBom>
 
-const DELIMITER_NAMES = new Map([
-  [',', 'comma'],
-  [';', 'semicolon'],
-  ['\t', 'tab'],
-  ['|', 'pipe']
-])
+const DELIMITER_NAMES: Record<string, string> = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'pipe' }
 
-/**
- * Reads a bill of materials (the rules are those of docs/bom-coverage.md).
- * @throws BOM_UNREADABLE, BOM_TOO_LARGE
- */
-export function readBom({ text, encoding, warning }: Decoded): Bom {
+/** Reads a bill of materials (the rules are those of docs/bom-coverage.md). @throws BOM_UNREADABLE, BOM_TOO_LARGE */
+export function readBom({ text, encoding, warning }: Decoded) {
   const table = readBest(text)
   if (!table || table.reading.lines.length === 0) throw refusal(text, table)
 
   const { delimiter, header, reading } = table
-  warnOfRepeats(reading.lines)
+  const { lines, hasMarkers, distinctDesignators, tables, skippedRows } = reading
+  warnOfRepeats(lines)
+  const figures = {
+    encoding,
+    delimiter: DELIMITER_NAMES[delimiter] ?? delimiter,
+    headerLine: header.line,
+    columns: header.texts,
+    ...countLines(lines, hasMarkers),
+    distinctDesignators,
+    tables,
+    skippedRows
+  }
+  const guess: Warning[] = warning === undefined ? [] : [{ source: 'bom', message: warning }]
+  return { figures, lines, warnings: [...guess, ...reading.warnings.list()] }
+}
+
+/** The figures that follow from the part lines (section 10). `dnpLines` is null without a DNP column (rule 9.1). */
+function countLines(lines: PartLine[], hasMarkerColumn: boolean) {
+  const quantityWarnings: { line: number; designators: number; quantity: number }[] = []
+  let [totalQuantity, populatedQuantity, dnpLines, dnpValueLines, dnpOtherLines] = [0, 0, 0, 0, 0]
+
+  for (const line of lines) {
+    const { row, designators, quantity, dnp } = line
+    totalQuantity += quantity
+    if (!isDnp(line)) populatedQuantity += quantity
+    if (dnp.marker) dnpLines++
+    if (dnp.value) dnpValueLines++
+    if (dnp.other) dnpOtherLines++
+    if (line.quantityDiffers) quantityWarnings.push({ line: row, designators: designators.length, quantity })
+  }
+
   return {
-    figures: {
-      encoding,
-      delimiter: DELIMITER_NAMES.get(delimiter) ?? delimiter,
-      headerLine: header.line,
-      columns: header.texts,
-      ...countLines(reading.lines, reading.hasMarkers),
-      distinctDesignators: reading.distinctDesignators,
-      tables: reading.tables,
-      skippedRows: reading.skippedRows
-    },
-    lines: reading.lines,
-    warnings: [
-      ...(warning === undefined ? [] : [{ source: 'bom' as const, message: warning }]),
-      ...reading.warnings.list()
-    ]
+    partLines: lines.length,
+    totalQuantity: round(totalQuantity),
+    dnpLines: hasMarkerColumn ? dnpLines : null,
+    dnpValueLines,
+    dnpOtherLines,
+    populatedQuantity: round(populatedQuantity),
+    quantityWarnings
   }
 }
 

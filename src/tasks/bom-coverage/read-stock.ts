@@ -5,54 +5,39 @@ import { readRecords } from './records.ts'
 import { collectWarnings, quote, say } from './warnings.ts'
 
 /** One row of the stock list: one location of one part (section 11). */
-export interface StockRow {
-  code: string
-  value: string
-  package: string
-  description: string
-  quantity: number
-  location: string
-}
+export type StockRow = ReturnType<typeof stockRows> extends Generator<infer Row> ? Row : never
 
-/** Reads stock rows one at a time; what cannot be understood is left out, with a warning. */
-export interface StockList {
-  rows: Iterable<StockRow>
-  /** Filled while `rows` is read. */
-  warnings: ReturnType<typeof collectWarnings>
-}
+type Warnings = ReturnType<typeof collectWarnings>
 
-/** @throws STOCK_UNREADABLE when the columns are not found */
-export function readStock(list: string): StockList {
+/** Reads stock rows one at a time; what is not understood is left out, with a warning. @throws STOCK_UNREADABLE */
+export function readStock(list: string) {
   const text = list.startsWith('\ufeff') ? list.slice(1) : list
   const columns = findColumns(text)
   const warnings = collectWarnings('stock', 'stock list')
   return { rows: stockRows(text, columns, warnings), warnings }
 }
 
-function* stockRows(
-  text: string,
-  columns: StockColumns,
-  warnings: StockList['warnings']
-): Generator<StockRow, void> {
+function* stockRows(text: string, columns: ReturnType<typeof findColumns>, warnings: Warnings) {
+  const { width, quantityColumn } = columns
   for (const { line, cells, unclosed } of readRecords(text, ',')) {
     if (unclosed) warnings.add(line, say('unclosedQuote'))
     if (line <= columns.line || cells.every((cell) => cell === '')) continue
 
-    const quantityCell = cells[columns.quantity] ?? ''
+    const quantityCell = cells[quantityColumn] ?? ''
     const quantity = readQuantity(quantityCell)
     const row = {
-      code: cellAt(cells, columns.code),
-      value: cellAt(cells, columns.value),
-      package: cellAt(cells, columns.package),
-      description: cellAt(cells, columns.description),
+      code: cells[columns.code] ?? '',
+      value: cells[columns.value] ?? '',
+      package: cells[columns.package] ?? '',
+      description: cells[columns.description] ?? '',
       quantity: quantity ?? 0,
-      location: cellAt(cells, columns.location)
+      location: cells[columns.location] ?? ''
     }
 
     // A comma too many moves the cells behind it: what then stands under quantity may be a size or a price.
-    if (cells.length > columns.width && cells.findLastIndex((cell) => cell !== '') >= columns.width) {
-      warnings.add(line, say('stockRowWide', cells.length, columns.width))
-    } else if (cells.length <= columns.quantity) {
+    if (cells.length > width && cells.findLastIndex((cell) => cell !== '') >= width) {
+      warnings.add(line, say('stockRowWide', cells.length, width))
+    } else if (cells.length <= quantityColumn) {
       warnings.add(line, say('stockRowShort', cells.length))
     } else if (quantity === undefined) {
       warnings.add(line, say('stockQuantity', quote(quantityCell)))
@@ -64,45 +49,25 @@ function* stockRows(
   }
 }
 
-interface StockColumns {
-  line: number
-  width: number
-  quantity: number
-  code?: number | undefined
-  value?: number | undefined
-  package?: number | undefined
-  description?: number | undefined
-  location?: number | undefined
-}
-
-function cellAt(cells: string[], column: number | undefined) {
-  return (column === undefined ? undefined : cells[column]) ?? ''
-}
-
-function findColumns(text: string): StockColumns {
+/** Where the columns are; -1 is no column, and its cells are undefined. */
+function findColumns(text: string) {
   for (const { line, cells } of readRecords(text, ',')) {
     if (cells.every((cell) => cell === '')) continue
 
-    const places = new Map(cells.map((cell, column) => [cell.toLowerCase().replace(/[\s_-]+/g, '_'), column]))
-    const quantity = places.get('quantity')
-    const code = places.get('manufacturer_code')
-    const value = places.get('value')
-    const packageColumn = places.get('package')
-    if (
-      quantity === undefined ||
-      (code === undefined && (value === undefined || packageColumn === undefined))
-    )
-      break
-    return {
+    const names = cells.map((cell) => cell.toLowerCase().replace(/[\s_-]+/g, '_'))
+    const columns = {
       line,
       width: cells.length,
-      quantity,
-      code,
-      value,
-      package: packageColumn,
-      description: places.get('description'),
-      location: places.get('location')
+      quantityColumn: names.lastIndexOf('quantity'),
+      code: names.lastIndexOf('manufacturer_code'),
+      value: names.lastIndexOf('value'),
+      package: names.lastIndexOf('package'),
+      description: names.lastIndexOf('description'),
+      location: names.lastIndexOf('location')
     }
+    const namesParts = columns.code >= 0 || (columns.value >= 0 && columns.package >= 0)
+    if (columns.quantityColumn >= 0 && namesParts) return columns
+    break
   }
   throw failure(
     'STOCK_UNREADABLE',

@@ -1,27 +1,15 @@
 // Own reader: csv-parse and papaparse refuse or misread what rules 2.1 to 2.3 allow (text after a closing quote,
 // a quote that is never closed) and lose the physical line a record starts on.
 
-/** One record; `line` is the physical line it starts on, `unclosed` that a quoted cell ran to the end of the file. */
-export interface CsvRecord {
-  line: number
-  cells: string[]
-  unclosed: boolean
-}
+/** `line` is the physical line it starts on (rule 2.6), `unclosed` that a quoted cell ran to the end of the file. */
+export type CsvRecord = { line: number; cells: string[]; unclosed: boolean }
 
 const QUOTE = 0x22
 const LF = 0x0a
 const CR = 0x0d
-const EQUALS = 0x3d
 
-/**
- * Splits text into records of trimmed cells (section 2), one at a time and in one pass.
- * `delimiter` is one UTF-16 unit; `from` is where to begin: an offset, and the line that it is on.
- */
-export function* readRecords(
-  text: string,
-  delimiter: string,
-  from = { offset: 0, line: 1 }
-): Generator<CsvRecord, void> {
+/** Splits text into records of trimmed cells (section 2), one at a time. `delimiter` is one UTF-16 unit. */
+export function* readRecords(text: string, delimiter: string, from = { offset: 0, line: 1 }) {
   const separator = delimiter.charCodeAt(0)
   const end = text.length
   let at = from.offset
@@ -85,38 +73,25 @@ function trim(cell: string): string {
   const last = cell.charCodeAt(cell.length - 1)
   const trimmed = first > 0x20 && first < 0x7f && last > 0x20 && last < 0x7f ? cell : cell.trim()
   // A spreadsheet's way to keep the zero of `="0603"` (rule 2.5).
-  return trimmed.charCodeAt(0) === EQUALS ? (/^="([^"]*)"$/.exec(trimmed)?.[1] ?? trimmed).trim() : trimmed
+  return trimmed.startsWith('=') ? (/^="([^"]*)"$/.exec(trimmed)?.[1] ?? trimmed).trim() : trimmed
 }
 
 /** Records one by one, of which the next few can be seen before. */
-export interface Records {
-  next(): CsvRecord | undefined
-  /** The records that follow, as many as asked for or there are. */
-  peek(count: number): CsvRecord[]
-}
+export type Records = ReturnType<typeof lookAhead>
 
-export function lookAhead(records: Generator<CsvRecord, void>): Records {
-  let waiting: CsvRecord[] = []
-  let at = 0
-  const read = () => records.next().value ?? undefined
+export function lookAhead(records: Generator<CsvRecord, void>) {
+  const waiting: CsvRecord[] = []
 
   return {
-    next() {
-      if (at === waiting.length) return read()
-      const record = waiting[at++]
-      if (at > 1000) {
-        waiting = waiting.slice(at)
-        at = 0
-      }
-      return record
-    },
-    peek(count) {
-      while (waiting.length - at < count) {
-        const record = read()
+    next: () => waiting.shift() ?? records.next().value ?? undefined,
+    /** The records that follow, as many as asked for or there are. */
+    peek(count: number) {
+      while (waiting.length < count) {
+        const record = records.next().value
         if (!record) break
         waiting.push(record)
       }
-      return waiting.slice(at, at + count)
+      return waiting.slice(0, count)
     }
   }
 }

@@ -45,9 +45,7 @@ function describeNoHeader(text: string) {
     )
 
   const { delimiters } = delimitersOf(text)
-  const splitAt = delimiters
-    .map((one) => ({ ',': 'comma', '\t': 'tab' })[one] ?? JSON.stringify(one))
-    .join(', ')
+  const names = delimiters.map((one) => ({ ',': 'comma', '\t': 'tab' })[one] ?? JSON.stringify(one))
   const nul = text.includes('\0')
     ? '. The text holds NUL characters: is it UTF-16 without a byte order mark, or no text file at all?'
     : ''
@@ -55,7 +53,7 @@ function describeNoHeader(text: string) {
     ? '. Its rows name parts, but no row above them names the columns: add one, such as Reference,Quantity,Value,Footprint'
     : ''
   return (
-    `No header row: in the first ${SHOWN} records, split at ${splitAt}, no row names two of the columns ` +
+    `No header row: in the first ${SHOWN} records, split at ${names.join(', ')}, no row names two of the columns ` +
     'designator (Reference, RefDes, Parts...), quantity (Qty, Count, Menge...), value (Comment...), ' +
     'package (Footprint...), manufacturer code (MPN, Part Number...) and description, ' +
     `one of them designator or quantity; the text begins with ${JSON.stringify(clip(text.trimStart(), SHOWN))}${named}${nul}`
@@ -67,11 +65,7 @@ function countWords(cells: string[]) {
 }
 
 function namesPartsAtOnce(text: string, delimiter: string) {
-  let named = 0
-  let records = 0
-  for (const { cells } of readRecords(text, delimiter)) {
-    records++
-    if (cells.length > 1 && cells.slice(0, 100).some(namesCommonParts)) named++
-  }
-  return named >= records / 2
+  const records = [...readRecords(text, delimiter)]
+  const naming = records.filter(({ cells }) => cells.length > 1 && cells.slice(0, 100).some(namesCommonParts))
+  return naming.length >= records.length / 2
 }

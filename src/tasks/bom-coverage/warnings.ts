@@ -2,11 +2,7 @@ import { format } from 'node:util'
 import { clip } from './cell.ts'
 
 /** `row` is the physical line, 1 for the first; without it, the warning is about the whole file or result. */
-export interface Warning {
-  source: 'bom' | 'stock' | 'result'
-  row?: number
-  message: string
-}
+export type Warning = { source: 'bom' | 'stock' | 'result'; row?: number; message: string }
 
 /** Every warning there is; docs/bom-coverage.md says of each what to do about it. */
 export const warningTexts = {

@@ -1,7 +1,6 @@
 import t from 'tap'
-import { meaningOf, normalise, readHeader } from '../../../../src/tasks/bom-coverage/header.ts'
+import { headerAt, meaningOf, normalise, readHeader } from '../../../../src/tasks/bom-coverage/header.ts'
 import { lookAhead, readRecords } from '../../../../src/tasks/bom-coverage/records.ts'
-import { headerAt } from '../../../../src/tasks/bom-coverage/two-row-header.ts'
 
 const columns = (...cells: string[]) => readHeader(1, cells)?.texts
 

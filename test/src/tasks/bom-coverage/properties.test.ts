@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { decodeText } from '../../../../src/tasks/bom-coverage/decode.ts'
-import { isDnp } from '../../../../src/tasks/bom-coverage/figures.ts'
+import { isDnp } from '../../../../src/tasks/bom-coverage/part-line.ts'
 import { round } from '../../../../src/tasks/bom-coverage/quantity.ts'
 import { type Bom, readBom } from '../../../../src/tasks/bom-coverage/read-bom.ts'
 import { readRecords } from '../../../../src/tasks/bom-coverage/records.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { decodeText } from '../../../../src/tasks/bom-coverage/decode.ts'
-import { isDnp } from '../../../../src/tasks/bom-coverage/figures.ts'
+import { isDnp } from '../../../../src/tasks/bom-coverage/part-line.ts'
 import { readBom } from '../../../../src/tasks/bom-coverage/read-bom.ts'
 
 const read = (...rows: string[]) => readBom(decodeText(rows.join('\n')))
