@@ -2,7 +2,6 @@ import { type Header, headerAt, isForeignWord } from './header.ts'
 import { readTables } from './read-table.ts'
 import { lookAhead, type Records, readRecords } from './records.ts'
 
-/** A text as one delimiter reads it. */
 export type Table = NonNullable<ReturnType<typeof readBest>>
 
 const DELIMITERS = [',', ';', '\t', '|']
@@ -13,9 +12,9 @@ const SEP = /^(?:sep=([^\r\n])|"sep=([^\r\n])")[ \t]*(?:\r\n|\r|\n|$)/i
 export function readBest(text: string) {
   const [first, ...others] = findHeaders(text).map(({ delimiter, header, records }) => {
     const reading = readTables(header, records)
-    const { lines } = reading
     // Any part line, then most roles, most part lines, most header cells (rule 3.2).
-    const merits = [Number(lines.length > 0), header.columns.size, lines.length, header.cells.length]
+    const count = reading.lines.length
+    const merits = [Number(count > 0), header.columns.size, count, header.cells.length]
     return { delimiter, header, reading, merits }
   })
   return others.reduce((best, table) => (isBetter(table.merits, best?.merits) ? table : best), first)

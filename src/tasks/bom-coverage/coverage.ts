@@ -7,7 +7,6 @@ import { round } from './quantity.ts'
 import { type Draw, draw, findShelf, isStocked, type Stock, type Wanted } from './stock.ts'
 import { say } from './warnings.ts'
 
-/** A part line and what it asks of the stock. */
 export type Demand = { line: PartLine; wanted: Wanted }
 
 /** What the stock gives one line. `available` is what it gets, at most `needed`; null when there is no stock list. */

@@ -20,7 +20,6 @@ interface Designators {
   alike: boolean
 }
 
-/** A designator, or a range of them. */
 type Piece = string | { prefix: string; first: number; last: number; width: number }
 type Item = { pieces: Piece[]; unclear: boolean }
 

@@ -5,7 +5,6 @@ import { say, type Warning } from './warnings.ts'
 // What is left is a margin.
 const LIMIT = maxResultBytes - 16 * 1024
 
-/** A result before it is made to fit. */
 interface FullResult extends CoverageResult {
   lines: ResultLine[]
   shoppingList: ShoppingItem[]

@@ -28,7 +28,6 @@ interface Open {
   /** Its designator cell and those that continue it, and how many designators they name. */
   cells: string[]
   named: number
-  /** Reads the line with all of these designators. */
   readAgain: (designatorCell: string) => PartLine
 }
 
@@ -199,7 +198,6 @@ function collectTables() {
       return replaced
     },
     lines: () => lines,
-    /** How many different designators these lines name. */
     designators: () => named.size
   }
 }

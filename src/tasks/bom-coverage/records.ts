@@ -84,7 +84,6 @@ export function lookAhead(records: Generator<CsvRecord, void>) {
 
   return {
     next: () => waiting.shift() ?? records.next().value ?? undefined,
-    /** The records that follow, as many as asked for or there are. */
     peek(count: number) {
       while (waiting.length < count) {
         const record = records.next().value

@@ -1,5 +1,5 @@
 import { codeKey, type PartKeys, partKeys } from './part-key.ts'
-import { kindOfTexts } from './part-kind.ts'
+import { kindOfTexts, type PartKind } from './part-kind.ts'
 import { round } from './quantity.ts'
 import type { StockRow } from './read-stock.ts'
 
@@ -26,24 +26,31 @@ export function stockUp(rows: Iterable<StockRow>, demand: Iterable<{ wanted: Wan
     stock.byPart.set(ratedKey(part, ratings), { lots: [], next: 0 })
   }
 
-  // Far fewer values and packages than rows: most rows find their shelves here.
-  const shelvesOf = new Map<string, Shelf[]>()
+  // Far fewer values and packages than rows: most rows find their shelves here, without a key put together for them.
+  const known = new Map<string, Map<string, Map<PartKind | undefined, Shelf[]>>>()
   for (const row of rows) {
     const lot = { location: row.location, quantity: row.quantity }
     const code = codeKey(row.code)
     if (code !== undefined) stock.byCode.get(code)?.lots.push(lot)
 
     const kind = kindOfTexts(row.package, row.description)
-    const name = `${row.value}\n${row.package}\n${kind}`
-    let shelves = shelvesOf.get(name)
-    if (!shelves) {
+    const ofValue = getOrAdd(known, row.value, () => new Map())
+    const ofPackage = getOrAdd(ofValue, row.package, () => new Map())
+    const shelves = getOrAdd(ofPackage, kind, () => {
       const keys = partKeys(row.value, row.package, kind)
-      shelves = keys ? searchKeys(keys).flatMap((key) => stock.byPart.get(key) ?? []) : []
-      shelvesOf.set(name, shelves)
-    }
+      return keys ? searchKeys(keys).flatMap((key) => stock.byPart.get(key) ?? []) : []
+    })
     for (const { lots } of shelves) lots.push(lot)
   }
   return stock
+}
+
+function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const found = map.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  map.set(key, made)
+  return made
 }
 
 /** Where to look for a line: by manufacturer code if the stock knows it, else by value and package. */

@@ -69,7 +69,6 @@ export function readValue(text: string, kind?: PartKind, size?: string) {
   }
   // Stock is found by every subset of its ratings, so they must stay few.
   if (!value || ratings.size > 4) return undefined
-  // `4k7 1%` is 4700 ohms rated `1%`.
   return { dimension: value.dimension, amount: value.amount, ratings: [...ratings].sort() }
 }
 
