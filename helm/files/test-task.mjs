@@ -9,8 +9,9 @@ const headers = token ? { authorization: `Bearer ${token.trim()}` } : {}
 async function ask(url, init = {}) {
   const response = await fetch(url, { ...init, headers: { ...headers, ...init.headers } })
   const text = await response.text()
-  if (!response.ok) throw new Error(`${init.method ?? 'GET'} ${url}: ${response.status} ${text}`)
-  console.log(`${init.method ?? 'GET'} ${url}: ${response.status}`)
+  const asked = `${init.method ?? 'GET'} ${url.split('?')[0]}` // without the stream's ticket, which is a secret
+  if (!response.ok) throw new Error(`${asked}: ${response.status} ${text}`)
+  console.log(`${asked}: ${response.status}`)
   return text
 }
 

@@ -9,19 +9,29 @@ const root = new URL('../../', import.meta.url)
 const declared = describeSettings()
   .map(({ name }) => name)
   .sort()
-const full = { tokens: { admin: 'operator', api: ['one', 'two'] }, tasks: { modules: { 'a.mjs': '' } } }
-const redis = { redis: { address: 'redis://redis:6379' } }
+const tokens = { ADMIN_TOKEN: 'operator', API_TOKENS: 'one,two', TICKET_SECRET: 'shared' }
+const full = {
+  config: { CORS_ORIGINS: '*' },
+  tokens: { existingSecret: 'tokens' },
+  tasks: { modules: { 'a.mjs': '' } }
+}
+const redis = { redis: { address: 'redis://redis:6379' }, tokens }
 
 t.test(
   'with every switch on, the environment is exactly what src/config.ts declares',
   { skip: needsHelm },
   async (t) => {
-    t.strictSame(Object.keys(environmentOf(renderChart(full))).sort(), declared)
+    t.strictSame(Object.keys(environmentOf(renderChart(full), { tokens })).sort(), declared)
     const environment = environmentOf(renderChart({ ...distributed, ...full }), redis)
     t.strictSame(Object.keys(environment).sort(), declared)
-    t.match(environment, { ADMIN_TOKEN: 'operator', API_TOKENS: 'one,two', TASKS_DIR: '/tasks' })
+    t.match(environment, { ...tokens, TASKS_DIR: '/tasks' })
   }
 )
+
+t.test('tokens that are values are in a Secret of the release', { skip: needsHelm }, async (t) => {
+  const environment = environmentOf(renderChart({ tokens: { admin: 'operator', api: ['one', 'two'] } }))
+  t.match(environment, { ADMIN_TOKEN: 'operator', API_TOKENS: 'one,two' })
+})
 
 t.test('without any, only what is optional is missing', { skip: needsHelm }, async (t) => {
   const required = Settings.required
