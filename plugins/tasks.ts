@@ -43,6 +43,7 @@ async function tasksPlugin(app: FastifyInstance, { types: more }: { types: reado
   app.taskMetrics.gaugeScheduled(() => tasks.getScheduledTaskCount())
   app.taskMetrics.gaugeStore(() => tasks.check())
   shutdown.onDrain(tasks)
+  shutdown.beforeExit('cancelling what nobody will run', () => tasks.cancelPending())
   shutdown.beforeExit('recording the shutdown', (report) => within(recordMs, tasks.recordShutdown(report)))
   app.addHook('onReady', () => tasks.start())
   // Not earlier: a process that cannot listen must not have begun a task.

@@ -347,11 +347,13 @@ export class TaskService implements DrainParticipant {
       this.#log.warn(fields, 'the grace period is over, task is told to stop')
       run?.abort('shutdown')
     }
-    if (this.#options.isVolatile) await this.#engine.cancelPending?.()
     while (this.#held.size > 0) await new Promise<void>((resolve) => this.#wakeIdle.push(resolve))
-    // One that had failed when the time was over waits for another attempt.
-    if (this.#options.isVolatile) await this.#engine.cancelPending?.()
     return { forced: this.#forced }
+  }
+
+  /** When nothing runs any more: ends what is pending, or waits for its time, in a store that is gone with the process. */
+  async cancelPending(): Promise<void> {
+    if (this.#options.isVolatile) await this.#engine.cancelPending?.()
   }
 
   /** Keeps a finished shutdown for the next process, which reports it to Prometheus. */
@@ -435,11 +437,15 @@ export class TaskService implements DrainParticipant {
   }
 
   /** The one place where an operator finds an attempt's error whole; its clients see code and message. */
-  #logFailure({ taskId, type, attempt }: Claim, { code, message }: ErrorInfo, stack = message): void {
+  #logFailure(
+    { taskId, type, attempt, requestId: reqId }: Claim,
+    { code, message }: ErrorInfo,
+    stack = message
+  ): void {
     this.#metrics.attemptsFailed.inc({ type: this.#label(type) })
     // An error again, as the log serialises it, but with the stack of the one that was thrown, maybe in a worker.
     const err = Object.assign(new Error(message), { code, stack })
-    this.#log.warn({ taskId, type, attempt, err }, 'attempt failed')
+    this.#log.warn({ taskId, type, attempt, reqId, err }, 'attempt failed')
   }
 
   /** What becomes of a task whose process died while it ran. */

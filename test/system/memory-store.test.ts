@@ -46,3 +46,22 @@ t.test(
     t.strictSame(await server.exited, [0, null])
   }
 )
+
+t.test(
+  'in memory, a task that waits for its time is cancelled at the end of a drain that nobody waited for',
+  async (t) => {
+    const server = await startServer(t, { TASK_STORE_URL: 'sqlite::memory:' })
+    const answer = await fetch(`${server.url}/api/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ type: 'demo', input: {}, delaySeconds: 3600 })
+    })
+    const { streamUrl } = (await answer.json()) as { streamUrl: string }
+    const stream = (await fetch(`${server.url}${streamUrl}`)).text()
+
+    server.child.kill('SIGTERM')
+
+    t.match(await stream, /event: task_cancelled\ndata: .*"data":\{"reason":"shutdown"\}\}\n\n$/)
+    t.strictSame(await server.exited, [0, null])
+  }
+)
