@@ -444,7 +444,7 @@ export function prepareAll(db: DatabaseSyncInstance) {
       `SELECT * FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
        ORDER BY priority DESC, seq LIMIT ?`
     ),
-    waitingForTime: db.prepare('SELECT * FROM tasks WHERE delayed > 0 ORDER BY ready_at LIMIT ?'),
+    waitingForTime: db.prepare('SELECT * FROM tasks WHERE delayed > 0 ORDER BY delayed, ready_at LIMIT ?'),
     countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
     countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ?'),
     releaseDelayed: db.prepare(

@@ -122,8 +122,10 @@ t.test('a record follows its task from pending to completed', async (t) => {
     progress: { value: 0, text: '' },
     attempt: 0,
     priority: 3,
-    createdAt: pending.createdAt
+    createdAt: pending.createdAt,
+    requestId: pending.requestId
   })
+  t.type(pending.requestId, 'string')
 
   run.release()
   const second = await held.started(1)
@@ -968,6 +970,7 @@ t.test('the task types that can be run are listed with their policies', async (t
       inputSchema: { type: 'object' },
       isolation: 'inline',
       onShutdown: 'requeue',
+      onLost: 'fail',
       timeoutSeconds: 7.5
     }
   )
