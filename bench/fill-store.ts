@@ -11,8 +11,9 @@ export function fillStore(path: string, finished: number, pending: number): void
   db.exec(`
     BEGIN;
     CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) SELECT i FROM n;
-    INSERT INTO tasks (seq, task_id, type, status, priority, attempt, last_event, created_at, ready_at, started_at, ended_at)
-      SELECT i, ${taskId}, 'no-op-inline', 'completed', 0, 1, 2, ${now}, ${now}, ${now}, ${now}
+    INSERT INTO tasks (seq, task_id, type, status, priority, attempt, last_event, created_at, ready_at, started_at, ended_at,
+        kept_since)
+      SELECT i, ${taskId}, 'no-op-inline', 'completed', 0, 1, 2, ${now}, ${now}, ${now}, ${now}, ${now}
       FROM n WHERE i <= ${finished};
     INSERT INTO events SELECT i, 1, 'task_started', ${now}, '{"attempt":1}' FROM n WHERE i <= ${finished};
     INSERT INTO events SELECT i, 2, 'task_completed', ${now}, 'null' FROM n WHERE i <= ${finished};

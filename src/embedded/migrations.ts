@@ -114,5 +114,13 @@ export const migrations: readonly string[] = [
   CREATE INDEX tasks_ended ON tasks (kept_since) WHERE status IN ('completed', 'cancelled');
   CREATE INDEX tasks_failed ON tasks (kept_since) WHERE status = 'failed';
   CREATE INDEX tasks_delayed ON tasks (delayed, ready_at) WHERE delayed > 0;
+  `,
+  `
+  -- The data of a final event that is long; \`events\` has '' in its place.
+  CREATE TABLE results (seq INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT;
+  INSERT INTO results SELECT seq, data FROM events
+    WHERE length(data) > 1000 AND type IN ('task_completed', 'task_failed', 'task_cancelled');
+  UPDATE events SET data = ''
+    WHERE length(data) > 1000 AND type IN ('task_completed', 'task_failed', 'task_cancelled');
   `
 ]

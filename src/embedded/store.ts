@@ -2,7 +2,7 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
 import { steadyNow } from '../steady-clock.ts'
 import { keptAttempts, type StoredAttempt, type StoredTask } from '../stored.ts'
-import type { EventType, FinalStatus, TaskStatus } from '../task.ts'
+import { type EventType, type FinalStatus, isFinalEvent, type TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
 
 /** A row of `tasks`: the columns of migrations.ts. */
@@ -53,15 +53,21 @@ export interface EventRow {
 /** Characters of an input that is kept in its task's row, which is rewritten with each change of the task. */
 const shortInput = 1000
 
+/** Characters of a final event's data that are kept with it: SQLite reads what is longer whenever it looks for an event near it. */
+const shortResult = 1000
+
 /** Events of a task that are kept; older progress is dropped, state changes never are. */
 const keptEvents = 1000
 
+const eventData = `CASE WHEN e.data = '' THEN (SELECT r.data FROM results r WHERE r.seq = e.seq) ELSE e.data END AS data`
 const final = 'LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event'
-const records = `SELECT t.*, e.data AS final_data FROM tasks t ${final} AND t.ended_at IS NOT NULL`
+const records = `SELECT t.*, coalesce(r.data, e.data) AS final_data FROM tasks t ${final} AND t.ended_at IS NOT NULL
+  LEFT JOIN results r ON r.seq = t.seq`
 // Neither results nor inputs are even looked at.
 const summaries = `SELECT t.seq, t.task_id, t.type, t.status, t.progress, t.attempt, t.priority, t.created_at, t.started_at,
-    t.ended_at, t.labels, t.run_at, t.request_id, t.retry_of, t.retried_as, e.data AS final_data
-  FROM tasks t ${final} AND t.status IN ('failed', 'cancelled')`
+    t.ended_at, t.labels, t.run_at, t.request_id, t.retry_of, t.retried_as, coalesce(r.data, e.data) AS final_data
+  FROM tasks t ${final} AND t.status IN ('failed', 'cancelled')
+  LEFT JOIN results r ON r.seq = e.seq`
 
 /**
  * All SQL, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
@@ -221,7 +227,9 @@ export class Store {
   }
 
   appendEvent(seq: number, event: EventRow): void {
-    this.#sql.insertEvent.run(seq, event.id, event.type, event.at, event.data)
+    const isLong = event.data.length > shortResult && isFinalEvent(event.type)
+    this.#sql.insertEvent.run(seq, event.id, event.type, event.at, isLong ? '' : event.data)
+    if (isLong) this.#sql.insertResult.run(seq, event.data)
     if (event.type === 'progress_update' && event.id > keptEvents)
       this.#sql.dropProgress.run(seq, event.id - keptEvents)
   }
@@ -293,6 +301,7 @@ export class Store {
     this.#sql.deleteTask.run(seq)
     this.#sql.deleteInput.run(seq)
     this.#sql.deleteEvents.run(seq)
+    this.#sql.deleteResult.run(seq)
     this.#sql.deleteAttempts.run(seq)
   }
 
@@ -415,10 +424,10 @@ export function prepareAll(db: DatabaseSyncInstance) {
     insertEvent: db.prepare('INSERT INTO events (seq, id, type, at, data) VALUES (?, ?, ?, ?, ?)'),
     dropProgress: db.prepare(`DELETE FROM events WHERE seq = ? AND id = ? AND type = 'progress_update'`),
     eventAfter: db.prepare(
-      'SELECT id, type, at, data FROM events WHERE seq = ? AND id > ? ORDER BY id LIMIT 1'
+      `SELECT id, type, at, ${eventData} FROM events e WHERE seq = ? AND id > ? ORDER BY id LIMIT 1`
     ),
     eventsAfter: db.prepare(
-      'SELECT id, type, at, data FROM events WHERE seq = ? AND id > ? ORDER BY id LIMIT ?'
+      `SELECT id, type, at, ${eventData} FROM events e WHERE seq = ? AND id > ? ORDER BY id LIMIT ?`
     ),
     position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE seq = ? AND task_id = ?'),
     byKey: db.prepare('SELECT task_id, fingerprint FROM tasks WHERE idempotency_key = ?'),
@@ -431,6 +440,8 @@ export function prepareAll(db: DatabaseSyncInstance) {
     summary: db.prepare(`${summaries} WHERE t.seq = ?`),
     deleteTask: db.prepare('DELETE FROM tasks WHERE seq = ?'),
     deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
+    insertResult: db.prepare('INSERT INTO results (seq, data) VALUES (?, ?)'),
+    deleteResult: db.prepare('DELETE FROM results WHERE seq = ?'),
     endedBefore: db.prepare(
       `SELECT seq, task_id FROM tasks INDEXED BY tasks_ended
        WHERE status IN ('completed', 'cancelled') AND kept_since <= ? ORDER BY kept_since LIMIT ?`
