@@ -34,7 +34,7 @@ const need = (name) => {
 for (const file of files('dist').filter((file) => file.endsWith('.js'))) {
   const source = readFileSync(file, 'utf8')
   for (const [, specifier] of source.matchAll(
-    /(?:\bfrom|\bimport|\bimport\(|\brequire\w*\() ?["']([^"'\n]+)["']/g
+    /(?:\bfrom|\bimport|\bimport\(|\brequire\w*\() ?["'`]([^"'`$\n]+)/g
   ))
     need(packageOf(specifier))
 }

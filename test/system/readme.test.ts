@@ -28,6 +28,33 @@ t.test("the README's session works when it is pasted", async (t) => {
   t.match(stdout, /needed: \d+/)
 })
 
+t.test("the README's demo goes on where a killed service was", async (t) => {
+  const env = { TASK_STORE_URL: `sqlite:${t.testdir()}/tasks.db` }
+  const server = await startServer(t, env)
+  const session = codeAfter('README.md', 'session: demo')
+    .replaceAll('localhost:3000', new URL(server.url).host)
+    .replace('"seconds":30', '"seconds":5')
+  // Its last command is ended by its time limit, as it says.
+  const { stdout } = await promisify(execFile)('bash', ['-c', `${session}\necho "task $DEMO"`], {
+    cwd: fileURLToPath(root)
+  })
+  const counted = stdout.match(/event: progress_update/g)?.length ?? 0
+  t.ok(counted > 0, 'it counted')
+  server.child.kill('SIGKILL')
+  await server.exited
+
+  const next = await startServer(t, env)
+  const taskId = /^task (.*)$/m.exec(stdout)?.[1]
+  const story = await (await fetch(`${next.url}/api/tasks/${taskId}/stream`)).text()
+  t.match(story, /event: task_requeued.*event: task_started.*event: task_completed/s)
+  const values = [...story.matchAll(/"value":([\d.]+)/g)].map(([, value]) => Number(value))
+  t.strictSame(
+    values,
+    values.toSorted((a, b) => a - b),
+    'no step was counted twice from the start'
+  )
+})
+
 t.test('the example in docs/writing-a-task.md does what it says', async (t) => {
   const dir = t.testdir({ 'price-list.mjs': codeAfter('docs/writing-a-task.md', 'example: price-list.mjs') })
   const server = await startServer(t, { TASK_STORE_URL: `sqlite:${dir}/tasks.db`, TASKS_DIR: dir })

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-const load = createRequire(import.meta.url)
+const requirePackage = createRequire(import.meta.url)
 
 /**
  * BullMQ's own Lua, as it is published in the package: it decides who runs what. Our scripts call it as functions, so that
@@ -83,7 +83,7 @@ export type BullmqScript = keyof typeof embedded
 
 /** The script as BullMQ publishes it. */
 export function bullmqText(name: BullmqScript): string {
-  return load(`bullmq/dist/cjs/scripts/${embedded[name].file}.js`)[name].content
+  return requirePackage(`bullmq/dist/cjs/scripts/${embedded[name].file}.js`)[name].content
 }
 
 /** Arguments that need not be passed. */
