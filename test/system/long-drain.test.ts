@@ -103,6 +103,7 @@ for (const [engine, { skip, url: storeUrl }] of Object.entries(stores)) {
     await nginx.point([server.url])
     while ((await ask(`${nginx.url}/healthz`)).status !== 200) await sleep(50) // until its workers are new
     const proxied = follow(() => `${nginx.url}/api/tasks/${running}/stream`)
+    t.teardown(() => proxied.stop())
     await proxied.seen(({ type }) => type === 'task_started')
     const { connections } = proxied
     // When it ended: what comes after that is nginx's own answer, because nobody is behind it any more.
