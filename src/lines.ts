@@ -28,6 +28,16 @@ export class LineSplitter {
   }
 }
 
+/** A `write` in place of a stream's own, which gives the lines to `onLines`. */
+export function lineWriter(splitter: LineSplitter, onLines: (lines: string[]) => void) {
+  return (chunk: Uint8Array | string, ...rest: unknown[]): boolean => {
+    onLines(splitter.push(chunk))
+    const done = rest.find((argument) => typeof argument === 'function')
+    if (done) process.nextTick(done)
+    return true
+  }
+}
+
 const isNotEmpty = (line: string) => line.trim() !== ''
 
 function cut(line: string): string[] {

@@ -1,4 +1,4 @@
-import { LineSplitter } from './lines.ts'
+import { LineSplitter, lineWriter } from './lines.ts'
 import type { Log } from './log.ts'
 import { runningTask } from './running-task.ts'
 
@@ -9,14 +9,10 @@ import { runningTask } from './running-task.ts'
 export function logPrintedLines(log: Log): void {
   for (const name of ['stdout', 'stderr'] as const) {
     const stream = process[name]
-    const splitter = new LineSplitter()
     // Nobody else listens to what goes wrong with it, such as a reader that is gone.
     stream.on('error', () => {})
-    stream.write = (chunk: Uint8Array | string, ...rest: unknown[]) => {
-      for (const line of splitter.push(chunk)) log.info({ ...runningTask.getStore(), stream: name }, line)
-      const done = rest.find((argument) => typeof argument === 'function')
-      if (done) process.nextTick(done)
-      return true
-    }
+    stream.write = lineWriter(new LineSplitter(), (lines) => {
+      for (const line of lines) log.info({ ...runningTask.getStore(), stream: name }, line)
+    })
   }
 }

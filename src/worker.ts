@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { getHeapStatistics } from 'node:v8'
 import { parentPort } from 'node:worker_threads'
-import { LineSplitter } from './lines.ts'
+import { LineSplitter, lineWriter } from './lines.ts'
 import type { ErrorInfo } from './task.ts'
 import {
   type AbortCause,
@@ -107,12 +107,7 @@ function logLines(name: 'stdout' | 'stderr'): () => void {
     const fields = { stream: name }
     for (const message of lines) sendReport(current.run, { kind: 'log', level: 'info', fields, message })
   }
-  const write = (chunk: Uint8Array | string, ...rest: unknown[]) => {
-    log(splitter.push(chunk))
-    const done = rest.find((argument) => typeof argument === 'function')
-    if (done) process.nextTick(done)
-    return true
-  }
+  const write = lineWriter(splitter, log)
   // When it is first asked for, because making it takes time that most tasks need not wait. Not another stream in its
   // place: in a thread, Node calls functions of its own on it.
   const getStream = Object.getOwnPropertyDescriptor(process, name)?.get

@@ -42,7 +42,7 @@ const isFinal = (type: string) => Object.values(finalTypes).includes(type)
 
 /**
  * Uses the service through a client and remembers what it was told, to hold it against what the service says in the
- * end. Checks the promises that every engine makes (design.md, section 11); knows HTTP and nothing of the engine.
+ * end. Checks the promises that every engine makes; knows HTTP and nothing of the engine.
  */
 export class Witness {
   readonly client: Client
