@@ -121,7 +121,11 @@ export class Connection {
 /** Not ioredis's own time limit: that begins when a command is sent, and one may wait for another's answer before. */
 export function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms)
+    const fail = () => reject(new Error(`no answer in ${ms} ms`))
+    // Twice half as long: after a pause of the whole process the answer is read behind the first.
+    let timer = setTimeout(() => {
+      timer = setTimeout(fail, ms / 2)
+    }, ms / 2)
     answer.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
