@@ -20,7 +20,11 @@ const badSettings = [
   ['STORE_SYNC', 'maybe', 'must be one of full, normal'],
   ['GRACEFUL_SHUTDOWN_TIMEOUT', '10m', 'must be a number of seconds from 0 to 2000000'],
   ['WORKER_MEMORY_LIMIT', '512Mi', 'must be a whole number of MiB from 16 to 1048576'],
-  ['TASK_STORE_URL', 'mysql://localhost', 'must be sqlite:<path>, sqlite::memory:, redis://… or rediss://…']
+  [
+    'TASK_STORE_URL',
+    'mysql://localhost',
+    'must be sqlite:<path> (without //), sqlite::memory:, redis://… or rediss://…'
+  ]
 ] as const
 
 for (const [name, value, right] of badSettings) {
