@@ -74,9 +74,20 @@ for (const [engine, engineValues] of Object.entries(engines)) {
       })
       await cluster.volume(namespace)
       const values = { ...quick, ...engineValues }
-      const helm = (args: string[], more: Values = {}) =>
-        cluster.helm(major, [...args, '--namespace', namespace], more)
       const wait = ['--wait', '--timeout', '120s']
+      /** Whether only pods of one revision are left: Helm 3 waits for the new ones, not for the end of the old. */
+      const isRolledOut = async () => {
+        const pods = (await cluster.pods(namespace)).map(({ metadata }) => metadata)
+        const revisions = pods.flatMap(
+          (pod) => pod?.labels?.['pod-template-hash'] ?? pod?.labels?.['controller-revision-hash'] ?? []
+        )
+        return new Set(revisions).size <= 1 && !pods.some((pod) => pod?.deletionTimestamp)
+      }
+      const helm = async (args: string[], more: Values = {}) => {
+        const done = await cluster.helm(major, [...args, '--namespace', namespace], more)
+        if (done.ok && args[0] === 'upgrade') await until('the old pods are gone', isRolledOut)
+        return done
+      }
       const upgrade = (more: Values, args: string[] = []) =>
         helm(['upgrade', 'lastcall', chart, '--reset-then-reuse-values', ...wait, ...args], more)
       /** Of pods that are not on their way out. */
