@@ -1,7 +1,7 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Ajv, type ErrorObject } from 'ajv'
 import { StartError } from './errors.ts'
-import { exitMarginMs } from './shutdown.ts'
+import { exitMarginMs, maxTimerMs } from './shutdown.ts'
 import { parseApiTokens } from './tokens.ts'
 
 const ajv = new Ajv({
@@ -18,8 +18,7 @@ const ajv = new Ajv({
   validateSchema: false
 })
 
-// setTimeout takes 2^31 - 1 ms at most; longer delays would fire at once.
-const maxTimerMs = 2 ** 31 - 1
+// Below the longest timer there is.
 const maxSeconds = 2_000_000
 
 const Seconds = (defaultValue: number, description: string) =>

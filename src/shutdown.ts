@@ -31,8 +31,8 @@ export const exitMarginMs = 2_000
 // What recording the last outcomes may take, beyond CANCEL_GRACE, before the process exits without them.
 const recordMs = 1_000
 const reportEveryMs = 1_000
-// setTimeout fires at once for longer delays.
-const maxTimerMs = 2 ** 31 - 1
+/** The longest delay of setTimeout, which fires at once for longer ones. */
+export const maxTimerMs = 2 ** 31 - 1
 
 /** The state of a shutdown: its phase, reason and deadline, and the sequence from one phase to the next. */
 export class Shutdown {
