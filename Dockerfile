@@ -1,5 +1,6 @@
-# .ci/run tests with this version too.
-FROM node:24.21.0-trixie-slim AS base
+# .ci/run tests with this version too. All but the last stage run on the platform that builds, for whatever platform the
+# image is: the bundle is the same on all of them, and the last stage runs no command.
+FROM --platform=$BUILDPLATFORM node:24.21.0-trixie-slim AS base
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 
@@ -9,17 +10,20 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
-COPY scripts/build.mjs ./scripts/
+COPY ui ./ui
+COPY scripts/build.mjs scripts/vendor-ui.mjs ./scripts/
 RUN npm run build
 
 FROM base AS dependencies
-# No script of a package is run: the SQLite driver brings its binaries along.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# `amd64` or `arm64`, from the builder.
+ARG TARGETARCH
+# No script of a package is run: packages bring their binaries along, and npm takes those for the image's processor.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --cpu="$(echo "$TARGETARCH" | sed s/amd64/x64/)"
 COPY scripts/slim-modules.mjs ./scripts/
 COPY --from=build /app/dist ./dist
-RUN node scripts/slim-modules.mjs
+RUN node scripts/slim-modules.mjs && mkdir /data
 
-FROM node:24.21.0-trixie-slim
+FROM --platform=$TARGETPLATFORM node:24.21.0-trixie-slim
 # Given by --build-arg: where the source is, and which commit of it this is.
 ARG SOURCE=""
 ARG REVISION=""
@@ -33,7 +37,7 @@ ENV NODE_ENV=production \
     TASK_STORE_URL=sqlite:/data/tasks.db
 WORKDIR /app
 # The only folder that is written to. A volume that is mounted here takes over its owner.
-RUN install -d -o 1000 -g 1000 /data
+COPY --from=dependencies --chown=1000:1000 /data /data
 COPY package.json LICENSE ./
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -25,7 +25,7 @@ export async function startInProcess(run: (input: unknown) => unknown, onLost: '
     types: [checkTaskType({ ...shape, run: async (input) => run(input) }, 'bench:', 60_000)]
   })
   await app.ready()
-  app.tasks.resume()
+  app.tasks.executor.resume()
   return {
     tasks: app.tasks,
     async close() {

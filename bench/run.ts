@@ -5,6 +5,7 @@ import { compareWithBaseline, writeBaseline } from './baseline.ts'
 import { measureRow, type Result, type Row } from './measure.ts'
 import { hasRedis } from './redis.ts'
 import { accept } from './rows/accept.ts'
+import { batchRow, labelRow, waitRow, watchedRow } from './rows/api.ts'
 import { bomCoverageRow } from './rows/bom-coverage.ts'
 import { distributedRows } from './rows/distributed.ts'
 import { fanOutRow, manyTasksRow } from './rows/fan-out.ts'
@@ -15,6 +16,7 @@ import { noOp } from './rows/no-op.ts'
 import { pickupRows } from './rows/pickup.ts'
 import { busyProbes, idleProbes } from './rows/probes.ts'
 import { scaleRows } from './rows/scale.ts'
+import { silentDiskRow } from './rows/silent-disk.ts'
 import { startStop } from './rows/start-stop.ts'
 import { childMemoryRow, killRow, workerRows } from './rows/workers.ts'
 import { formatTable } from './table.ts'
@@ -43,7 +45,9 @@ const rows: Row[] = [
   childMemoryRow,
   bomCoverageRow,
   ...distributedRows,
-  ...(quick ? [] : [noOp, idleProbes, busyProbes]),
+  ...(quick
+    ? []
+    : [noOp, idleProbes, busyProbes, silentDiskRow, waitRow, batchRow, watchedRow, labelRow(1_000_000)]),
   ...(quick ? scaleRows(20_000, 2_000) : scaleRows(1_000_000, 100_000))
 ]
 const [rounds, seconds] = quick ? [3, 0.5] : [7, 5]

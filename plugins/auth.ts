@@ -13,11 +13,11 @@ declare module 'fastify' {
     requireApiTokenOrTicket: onRequestHookHandler
     /** Checks the bearer token of a request to `/admin`; lets no request pass if no token is set. */
     requireAdminToken: onRequestHookHandler
-    /** Where a task can be followed; with a ticket if the API asks for tokens, and until when that is good. */
+    /** The URL of a task's stream, with a ticket and its expiry if the API requires tokens. */
     streamAddress(taskId: string): { streamUrl: string; expiresAt: string | null }
   }
   interface FastifyRequest {
-    /** The name of the token that the client has, if it has one. */
+    /** The name of the client's token, if it has one. */
     client: string | undefined
   }
 }
@@ -43,9 +43,9 @@ async function authPlugin(app: FastifyInstance) {
         request.client = found?.name
         return found !== undefined
       },
-      // The scheme in any case: RFC 9110, 11.1.
+      // The scheme is case-insensitive: RFC 9110, 11.1.
       specCompliance: 'rfc6749',
-      // Without a hook of its own the library leaves the answer to our error handler.
+      // Without its own hook, the library leaves the answer to our error handler.
       addHook: false,
       verifyErrorLogLevel: 'info'
     })

@@ -4,12 +4,12 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
 const sweepEveryMs = 10
-// What a client that reads its last answer slowly, or not at all, may cost.
+// How long a client that reads its last answer slowly, or not at all, may delay the exit.
 const lastAnswerMs = 1_000
 
 /**
- * Lets no connection hold up the exit. Fastify closes the listener, then waits for open responses; a keep-alive
- * connection that becomes idle after that would hold it for its whole keep-alive timeout, so they are swept.
+ * Keeps connections from delaying the exit. Fastify closes the listener, then waits for open responses. A keep-alive
+ * connection that becomes idle after that would delay the exit by its whole keep-alive timeout, so they are swept.
  */
 async function connectionsPlugin(app: FastifyInstance) {
   const current = new Map<Socket, IncomingMessage | undefined>()
@@ -28,7 +28,7 @@ async function connectionsPlugin(app: FastifyInstance) {
     })
   })
 
-  // A connection goes when two sweeps have found it with nothing, or with a request that does not come to its end.
+  // A connection is closed when two sweeps in a row find it idle, or with an incomplete request.
   const sweep = () => {
     const found = new Set<Socket>()
     for (const [socket, request] of current) {

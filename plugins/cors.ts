@@ -20,12 +20,12 @@ async function corsPlugin(app: FastifyInstance) {
     ],
     exposedHeaders: ['Location', 'Retry-After', 'Idempotent-Replayed', 'X-Request-Id'],
     maxAge: 600,
-    // Else the library answers an OPTIONS that is no preflight in text, unlike every other error here.
+    // Otherwise the library answers an OPTIONS that is no preflight in plain text, unlike every other error.
     strictPreflight: false
   })
 }
 
-/** As browsers write it: in lower case, without the port that goes without saying. */
+/** As browsers write it: in lower case, without a default port. */
 function normalize(origin: string): string {
   return /^https?:/i.test(origin) ? new URL(origin).origin : origin.toLowerCase()
 }

@@ -21,7 +21,7 @@ export const statusCodes: Record<ErrorCode, number> = {
   STORE_UNAVAILABLE: 503
 }
 
-// Long enough not to hammer a service in trouble, short enough to find the pod that replaces it.
+// Long enough not to hammer an unhealthy service, short enough to find the pod that replaces it.
 const retryAfterSeconds = 2
 
 const unsupportedBody = 'Bodies are JSON: send one with the header Content-Type: application/json'
@@ -36,7 +36,7 @@ async function errorsPlugin(app: FastifyInstance) {
       const message = error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' ? unsupportedBody : error.message
       return sendError(reply, statusCode, error.code ?? 'BAD_REQUEST', message)
     }
-    // A bug: the caller learns nothing of it, the log all.
+    // A bug: the client learns nothing, the log everything.
     request.log.error({ err: error }, 'request failed')
     return sendError(reply, 500, 'INTERNAL_ERROR', 'Something went wrong')
   })
@@ -58,7 +58,7 @@ function errorBody(statusCode: number, code: string, message: string) {
   return { statusCode, code, error: STATUS_CODES[statusCode] ?? 'Error', message }
 }
 
-/** Answers what is not even HTTP, or too large a header, in the same shape; Fastify's option of that name. */
+/** Answers malformed HTTP and headers that are too large in the same shape; Fastify's option of that name. */
 export function clientErrorHandler(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const statusCode =

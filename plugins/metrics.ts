@@ -22,7 +22,7 @@ async function metricsPlugin(app: FastifyInstance) {
       overrides: { histogram: { registers }, summary: { registers } }
     }
   })
-  // Gauges with a counter's suffix, which promtool complains of; what they sum up is there by type.
+  // Gauges with a counter's suffix, which promtool rejects. The same numbers are there by type.
   for (const name of ['handles', 'requests', 'resources'])
     registry.removeSingleMetric(`nodejs_active_${name}_total`)
   const taskMetrics = new TaskMetrics(registry)

@@ -1,4 +1,4 @@
-/** What makes of the described routes a document that clients can be generated from. */
+/** Turns the described routes into a document that clients can be generated from. */
 import type { TaskTypeInfo } from '../src/task.ts'
 import { examples } from './openapi-examples.ts'
 
@@ -39,14 +39,14 @@ export function finishDocument(document: Document, types: readonly TaskTypeInfo[
 const sorted = (map: Json): Json =>
   Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)))
 
-/** Moves each schema that has a title to the components, and leaves a reference. */
+/** Moves each schema with a title to the components, and puts a reference in its place. */
 function hoist(node: unknown, schemas: Json): unknown {
   if (Array.isArray(node)) return node.map((child) => hoist(child, schemas))
   if (typeof node !== 'object' || node === null) return node
   const copy: Json = {}
   for (const [key, value] of Object.entries(node))
     copy[key] = key === 'examples' ? value : hoist(value, schemas)
-  // What has a default need not be sent.
+  // Fields with a default are optional in requests.
   const hasDefault = (schema: unknown) => typeof schema === 'object' && schema !== null && 'default' in schema
   if (Array.isArray(copy.required) && typeof copy.properties === 'object') {
     const properties = copy.properties as Json
@@ -65,7 +65,7 @@ function hoist(node: unknown, schemas: Json): unknown {
 const pascal = (type: string) =>
   type.replaceAll(/(?:^|[-_.])(\w)/g, (_, letter: string) => letter.toUpperCase())
 
-/** A new task is one of the types that this process knows, each with its own input; results are theirs. */
+/** Describes new tasks as one of the types that this process knows, each with its own input and result. */
 function describeTypes(schemas: Json, types: readonly TaskTypeInfo[]): void {
   const { NewTask, NewTasks, TaskRecord } = schemas as Record<string, { properties: Record<string, Json> }>
   const variants: string[] = []
@@ -94,7 +94,7 @@ function describeTypes(schemas: Json, types: readonly TaskTypeInfo[]): void {
   if (tasks) {
     const key = (tasks.items as { properties: Json }).properties.idempotencyKey
     tasks.items = { allOf: [schemaRef('NewTask'), { type: 'object', properties: { idempotencyKey: key } }] }
-    // Else a variant would refuse the key that is beside it.
+    // Otherwise a variant would refuse the sibling key.
     for (const name of variants) delete (schemas[name] as Json).additionalProperties
   }
   if (TaskRecord && outputs.length > 0) {
@@ -105,7 +105,7 @@ function describeTypes(schemas: Json, types: readonly TaskTypeInfo[]): void {
   }
 }
 
-/** A schema whose references to its own parts hold in its new place. */
+/** Rewrites a schema's references to its own parts for its new place. */
 function relocated(schema: unknown, name: string): unknown {
   const text = JSON.stringify(hoist(schema, {}), (key, value) => {
     if (key === '$schema' || key === '$id') return undefined

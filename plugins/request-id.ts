@@ -19,7 +19,7 @@ function traceparentOf({ headers }: { headers: IncomingMessage['headers'] }): st
   return typeof traceparent === 'string' && traceparentForm.test(traceparent) ? traceparent : undefined
 }
 
-/** Fastify's options that give a request its id, the caller's own if it sent one, and put both on each of its log lines. */
+/** Fastify's options that take a request's id from the client or generate it, and add it to each of its log lines. */
 export const requestIdOptions = {
   genReqId: ({ headers }) => {
     const id = headers['x-request-id']

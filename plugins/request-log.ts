@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
-/** One line a request, when it has been answered; routes that are asked every few seconds raise their `logLevel`. */
+/** One line for each answered request. Routes that are polled every few seconds raise their `logLevel`. */
 async function requestLogPlugin(app: FastifyInstance) {
   app.addHook('onResponse', (request, reply, done) => {
     const { method, client } = request
@@ -14,14 +14,14 @@ async function requestLogPlugin(app: FastifyInstance) {
   })
 }
 
-/** A ticket opens a task to whoever reads it. */
+/** A ticket gives whoever reads it access to a task. */
 function withoutTicket(url: string): string {
   const start = url.indexOf('?') + 1
   if (start === 0) return url
   const pairs = url
     .slice(start)
     .split('&')
-    // Decoded as the router does, or a ticket could hide behind an escape.
+    // Decoded like the router does, so that a ticket cannot hide behind an escape.
     .map((pair) => (new URLSearchParams(pair).has('ticket') ? 'ticket=…' : pair))
   return url.slice(0, start) + pairs.join('&')
 }

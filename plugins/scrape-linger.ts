@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { within } from '../src/shutdown.ts'
 
-/** What a process counts in its last seconds is never scraped: it waits, up to SCRAPE_LINGER, for one more scrape. */
+/** Waits up to SCRAPE_LINGER for one more scrape, because the counts of a process's last seconds would be lost. */
 async function scrapeLingerPlugin(app: FastifyInstance) {
   const lingerMs = app.config.SCRAPE_LINGER * 1000
   if (lingerMs === 0) return
@@ -16,7 +16,7 @@ async function scrapeLingerPlugin(app: FastifyInstance) {
       scraped = resolve
     })
     const seen = await within(lingerMs, lastScrape)
-    app.log.info(seen ? 'the metrics were scraped' : 'the metrics were not scraped, leaving without')
+    app.log.info(seen ? 'the metrics were scraped' : 'the metrics were not scraped in time')
   })
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { onFirstUse } from '../src/validation.ts'
 
-/** Fastify's own serializer, compiled for each answer when it is first given, and not all of them at the start. */
+/** Fastify's own serializers, each compiled on first use instead of all of them at the start. */
 async function serializationPlugin(app: FastifyInstance) {
   app.setSerializerCompiler(({ schema }) => {
     const serializer = onFirstUse(() => fastJson(schema))

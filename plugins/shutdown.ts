@@ -19,7 +19,7 @@ async function shutdownPlugin(app: FastifyInstance) {
   app.decorate('shutdown', shutdown)
 
   // In preClose the listener is still open; by onClose Fastify has closed it and waited for every open response.
-  // The only preClose hook: one that fails would make Fastify skip those after it.
+  // The only preClose hook: if one fails, Fastify skips those after it.
   app.addHook('preClose', () => shutdown.run())
   app.addHook('onClose', async () => shutdown.closed())
 }

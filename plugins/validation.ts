@@ -9,10 +9,10 @@ const maxDepth = 64
 
 const InputTooDeep = createError('INPUT_TOO_DEEP', `Bodies may be at most ${maxDepth} levels deep`, 400)
 
-/** Bodies are JSON and taken literally; what comes as text in a URL is turned into its type. */
+/** Bodies are JSON, and their types are not coerced. Values in a URL are text, and are coerced. */
 async function validationPlugin(app: FastifyInstance) {
   const body = makeAjv({ useDefaults: true })
-  // Not strict about numbers: else Ajv lets Infinity pass every minimum and maximum.
+  // Not strict about numbers: otherwise Ajv lets Infinity pass every minimum and maximum.
   const text = makeAjv({ useDefaults: true, coerceTypes: 'array', strictNumbers: false })
   app.setValidatorCompiler(({ schema, httpPart }) => {
     const validator = onFirstUse(() => (httpPart === 'body' ? body : text).compile(schema))
@@ -26,7 +26,7 @@ async function validationPlugin(app: FastifyInstance) {
   app.removeContentTypeParser(['text/plain', 'application/json'])
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    // Many clients name the type of a body that they do not send, to cancel a task for example.
+    // Many clients send a Content-Type without a body, for example to cancel a task.
     if (body === '') done(null, undefined)
     else parseJson(request, body, done)
   })
@@ -36,7 +36,7 @@ async function validationPlugin(app: FastifyInstance) {
 }
 
 function makeAjv(options: Options): Ajv {
-  // The schemas are our own: checking them against their meta-schema would cost more than all else about them.
+  // The schemas are our own. Checking them against the meta-schema would cost more than compiling them.
   const ajv = new Ajv({ ...options, strict: true, strictTypes: false, meta: false, validateSchema: false })
   addFormats.default(ajv)
   return ajv

@@ -14,10 +14,10 @@ const DrainStatus = Type.Object(
     }),
     reason: Type.Union([Type.String(), Type.Null()]),
     since: NullableTime('When the drain began.'),
-    deadline: NullableTime('When running tasks are stopped; a drain by hand has none.'),
+    deadline: NullableTime('When tasks that still run are aborted; null for a drain by hand.'),
     activeTasks: Type.Integer(),
     pendingTasks: Type.Union([Type.Integer(), Type.Null()], {
-      description: 'Null while the store cannot be asked.'
+      description: 'Null while the store is unavailable.'
     }),
     streams: Type.Integer()
   },
@@ -38,8 +38,11 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
       since: since?.toISOString() ?? null,
       deadline: deadline?.toISOString() ?? null,
       activeTasks: app.tasks.getActiveTaskCount(),
-      // An operator must be able to drain a process whose store is away.
-      pendingTasks: await app.tasks.getPendingTaskCount().catch(() => null),
+      // An operator must be able to drain a process whose store is unavailable.
+      pendingTasks: await app.tasks.pendingCounts().then(
+        ({ pending }) => pending,
+        () => null
+      ),
       streams: app.streams.count
     }
   }
@@ -51,7 +54,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         security,
         operationId: 'getDrain',
-        summary: 'Is it draining, and what is left?',
+        summary: 'Drain status',
         response: { 200: DrainStatus, ...readErrors(ofAdmin) }
       }
     },
@@ -65,7 +68,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         security,
         operationId: 'startDrain',
-        summary: 'Take no new tasks and finish what runs; the process stays up',
+        summary: 'Start draining; the process stays up',
         body: Type.Union([
           Type.Object(
             { reason: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) },
@@ -89,7 +92,7 @@ const admin: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         security,
         operationId: 'endDrain',
-        summary: 'Take new tasks again',
+        summary: 'Stop draining',
         response: { 200: DrainStatus, ...writeErrors(merge(ofAdmin, { 409: ['SHUTTING_DOWN'] })) }
       }
     },

@@ -1,13 +1,13 @@
 import { Type } from '@sinclair/typebox'
 
-/** The body of every answer that is an error. */
+/** The body of every error answer. */
 const ErrorAnswer = {
   statusCode: Type.Integer(),
   error: Type.String({ description: 'The name of the status.' }),
   message: Type.String({ description: 'For people.' })
 }
 
-/** Error answers by status, each with the codes that it may have. */
+/** Error answers by status, each with its possible codes. */
 export function errors(codes: Record<number, readonly string[]>) {
   return Object.fromEntries(
     Object.entries(codes).map(([statusCode, names]) => [
@@ -29,12 +29,12 @@ const badBody = ['FST_ERR_CTP_INVALID_JSON_BODY', 'FST_ERR_CTP_INVALID_CONTENT_L
 
 type Codes = Record<number, readonly string[]>
 
-/** Those that any route may answer that reads a query or an address, and those of this one. */
+/** The error answers of a route that reads a query or parameters, and its own. */
 export function readErrors(codes: Codes = {}) {
   return errors(merge({ 400: invalid, 500: ['INTERNAL_ERROR'] }, codes))
 }
 
-/** The same for a route that takes a body, or would parse one if it came. */
+/** The same for a route that takes a body, or would parse one if it was sent. */
 export function writeErrors(codes: Codes = {}) {
   const body = {
     400: badBody,
@@ -44,16 +44,16 @@ export function writeErrors(codes: Codes = {}) {
   return readErrors(merge(body, codes))
 }
 
-/** What every route of the API may answer as well. */
+/** Of every route of the API. */
 export const ofApi: Codes = { 401: noToken, 503: ['STORE_UNAVAILABLE'] }
-/** What one that starts tasks may answer as well. */
+/** Of routes that start tasks. */
 export const ofStart: Codes = {
   400: ['TASK_TYPE_UNKNOWN'],
   422: ['IDEMPOTENCY_KEY_REUSED'],
   429: ['TASK_QUEUE_FULL'],
   503: ['SERVICE_DRAINING']
 }
-/** What one of `/admin` may answer as well. */
+/** Of `/admin`. */
 export const ofAdmin: Codes = { 401: noToken, 403: ['ADMIN_DISABLED'] }
 
 export function merge(...all: Codes[]): Codes {

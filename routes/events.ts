@@ -5,7 +5,7 @@ import { TaskChangeEvent } from '../src/task-events.ts'
 import { ofApi, readErrors } from './error-answers.ts'
 import { openStream } from './stream.ts'
 
-/** What happens to all tasks, live, for pages that show many of them. */
+/** All tasks' changes, live, for pages that show many tasks. */
 const events: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/events',
@@ -16,7 +16,7 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags: ['tasks'],
         operationId: 'followTasks',
-        summary: 'Follow what happens to all tasks (server-sent events)',
+        summary: 'Stream the state changes of all tasks (server-sent events)',
         description:
           'Live only: whoever connects again reads the list again. Events are those of a task, without ids, each with its `taskType`, and `task_accepted`. A reader that is too slow is disconnected.',
         querystring: Type.Object(

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { readErrors } from './error-answers.ts'
 
 /** An answer in text. */
 const text = (...words: string[]) => ({
@@ -27,16 +28,14 @@ const readiness = {
 }
 
 const health: FastifyPluginAsyncTypebox = async (app) => {
-  const quiet = { logLevel: 'warn' } as const
-
   app.get(
     '/healthz',
     {
-      ...quiet,
+      logLevel: 'warn',
       schema: {
         tags: ['health'],
         operationId: 'getHealth',
-        summary: 'Is the process alive?',
+        summary: 'Liveness probe',
         response: { 200: text('alive') }
       }
     },
@@ -46,11 +45,12 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/readyz',
     {
-      ...quiet,
+      // Its 503 is what a probe asked for, every few seconds; what is behind it has log lines of its own.
+      logLevel: 'error',
       schema: {
         tags: ['health'],
         operationId: 'getReadiness',
-        summary: 'Is the process ready for traffic?',
+        summary: 'Readiness probe',
         querystring: Type.Object({
           verbose: Type.Optional(Type.String()),
           exclude: Type.Optional(
@@ -60,28 +60,15 @@ const health: FastifyPluginAsyncTypebox = async (app) => {
             })
           )
         }),
-        response: { 200: readiness, 503: readiness }
+        response: { 200: readiness, ...readErrors(), 503: readiness }
       }
     },
     async (request, reply) => {
-      const checks = await app.health.check(request.query.exclude)
-      const healthy = Object.values(checks).every(({ ok }) => ok)
-      const status = app.shutdown.isDraining()
-        ? 'draining'
-        : app.tasks.state === 'starting'
-          ? 'starting'
-          : healthy
-            ? 'ok'
-            : 'task service unhealthy'
+      const readiness = await app.readiness(request.query.exclude)
+      const { status } = readiness
       reply.code(status === 'ok' ? 200 : 503)
       if (request.query.verbose === undefined) return reply.type('text/plain').send(status)
-      const { tasks, shutdown } = app
-      return reply.send({
-        status,
-        checks,
-        activeTasks: tasks.getActiveTaskCount(),
-        draining: shutdown.isDraining()
-      })
+      return reply.send(readiness)
     }
   )
 }

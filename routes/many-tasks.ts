@@ -3,7 +3,7 @@ import { ManyDone, ManyTasks, NewTasks, TasksStarted } from '../src/task.ts'
 import { merge, ofApi, ofStart, writeErrors } from './error-answers.ts'
 import { describeStarted, logAccepted, originOf } from './started.ts'
 
-/** Many tasks with one call. */
+/** Batches and bulk operations. */
 const manyTasks: FastifyPluginAsyncTypebox = async (app) => {
   app.addHook('onRequest', app.requireApiToken)
   const tags = ['tasks']
@@ -14,7 +14,7 @@ const manyTasks: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         operationId: 'startTasks',
-        summary: 'Start up to 1,000 tasks in one durable step: all of them or none',
+        summary: 'Start a batch of up to 1,000 tasks: all of them or none',
         body: NewTasks,
         response: { 202: TasksStarted, ...writeErrors(merge(ofApi, ofStart)) }
       }
@@ -36,14 +36,14 @@ const manyTasks: FastifyPluginAsyncTypebox = async (app) => {
     tags,
     operationId,
     summary,
-    description: 'In slices, newest first; repeat it while the answer says `more`.',
+    description: 'Works in slices, newest tasks first. Repeat the call while the response says `more: true`.',
     body: ManyTasks,
     response: { 200: ManyDone, ...writeErrors(merge(ofApi, { 400: ['FILTER_EMPTY'] }, codes)) }
   })
 
   app.post(
     '/tasks/cancel',
-    { schema: schema('cancelTasks', 'Cancel all tasks that match a filter') },
+    { schema: schema('cancelTasks', 'Cancel the tasks that match a filter') },
     async (request) => app.tasks.cancelTasks(request.body)
   )
 
@@ -52,7 +52,7 @@ const manyTasks: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: schema(
         'retryTasks',
-        'Start finished tasks that match a filter again, each once; failed ones by default',
+        'Retry the finished tasks that match a filter; only failed ones by default',
         { 429: ['TASK_QUEUE_FULL'], 503: ['SERVICE_DRAINING'] }
       )
     },

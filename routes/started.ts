@@ -1,4 +1,4 @@
-/** What every route that starts tasks says of one: to the client, and in the log. */
+/** What every route that starts tasks answers and logs about each of them. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Origin } from '../src/task.ts'
 
@@ -7,12 +7,12 @@ export function describeStarted(app: FastifyInstance, taskId: string, type: stri
   return { taskId, type, status: 'pending' as const, statusUrl: `/api/tasks/${taskId}`, streamUrl }
 }
 
-/** Where the tasks that a request starts come from. */
+/** The origin of the tasks that a request starts. */
 export function originOf({ id, traceparent }: FastifyRequest): Origin {
   return { requestId: id, traceparent }
 }
 
-/** One line for each task, so that what a client has started can be found by its name, address or request. */
+/** One line for each task, so that a client's tasks can be found by its name, address or request. */
 export function logAccepted(request: FastifyRequest, task: { taskId: string; type: string }): void {
   request.log.info({ ...task, client: request.client, address: request.ip }, 'task accepted')
 }

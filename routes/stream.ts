@@ -3,19 +3,19 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { TaskError } from '../src/errors.ts'
 
-/** A reconnecting client waits a while, and each another while, so that they do not all come back at once. */
+/** How long a client waits before it reconnects; random, so that clients do not all come back at once. */
 const retryMs = () => 1000 + Math.floor(Math.random() * 2000)
 
 interface Stream {
-  /** Aborted when the client has left, or this process wants to end the stream. */
+  /** Aborted when the client is gone, or when this process ends the stream. */
   signal: AbortSignal
   /** Sends the headers and the `retry:` line. */
   begin(): void
-  /** Writes so many events; resolves when the client has taken them, or has left. */
+  /** Writes events; resolves once the client has taken them or is gone. `count` is for the metrics. */
   write(text: string, count: number): Promise<void>
 }
 
-/** Counts a stream, of one task or of all, for as long as `run` writes it. */
+/** Tracks a stream, of one task or of all, while `run` writes it. */
 export async function openStream(
   app: FastifyInstance,
   reply: FastifyReply,
@@ -25,7 +25,7 @@ export async function openStream(
   const controller = new AbortController()
   const { signal } = controller
   reply.raw.once('close', () => controller.abort('left'))
-  // Not awaited: the library's send() never settles for a slow client that left.
+  // Not awaited: the library's send() never resolves for a slow client that is gone.
   const sendRetry = () =>
     void reply.sse.send({ data: undefined, retry: retryMs() }).catch(() => controller.abort('left'))
 
@@ -34,7 +34,7 @@ export async function openStream(
     await run({
       signal,
       begin() {
-        // To HTTP/1.0, which proxies like to speak, the end of the connection is the end of the stream.
+        // In HTTP/1.0, which some proxies speak, the end of the connection is the end of the stream.
         reply.header('connection', 'close')
         sendRetry()
       },
@@ -47,14 +47,14 @@ export async function openStream(
     })
   } catch (error) {
     if (!(error instanceof TaskError && error.code === 'STORE_UNAVAILABLE')) throw error
-    // EventSource gives up on a 503 for good, and comes back after a 200 that ended.
+    // EventSource gives up for good after a 503, but reconnects after a 200 that ended.
     sendRetry()
   } finally {
     app.streams.delete(controller)
   }
 }
 
-/** Resolves when the client has taken what was written, or has left. */
+/** Resolves once the client has taken what was written, or is gone. */
 function drained(raw: ServerResponse, left: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

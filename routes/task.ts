@@ -4,7 +4,7 @@ import { IdempotencyKey, TaskRecord, TaskStarted } from '../src/task.ts'
 import { merge, ofApi, ofStart, readErrors, writeErrors } from './error-answers.ts'
 import { describeStarted, logAccepted, originOf } from './started.ts'
 
-// Sent as the text that it is kept as: parsed and serialised, a large one would hold up the event loop.
+// Sent as the stored text: parsing and serialising a large result would block the event loop.
 const RecordText = Type.Unsafe<string>(TaskRecord)
 
 const StreamTicket = Type.Object(
@@ -17,7 +17,7 @@ const StreamTicket = Type.Object(
   { title: 'StreamTicket' }
 )
 
-/** One task, for whoever has a token or a ticket for it. */
+/** One task, for clients with a token or a ticket for it. */
 const task: FastifyPluginAsyncTypebox = async (app) => {
   const tags = ['tasks']
   const params = Type.Object({ taskId: Type.String() })
@@ -29,7 +29,7 @@ const task: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         operationId: 'getTask',
-        summary: 'Read a task',
+        summary: 'Get a task',
         params,
         querystring: Type.Object({
           wait: Type.Optional(
@@ -54,7 +54,7 @@ const task: FastifyPluginAsyncTypebox = async (app) => {
       const { taskId } = request.params
       const { wait = 0, include } = request.query
       if (wait > 0) {
-        await app.waits.wait(reply, wait * 1000, (signal) => app.tasks.ended(taskId, signal))
+        await app.longPolls.wait(reply, wait * 1000, (signal) => app.tasks.ended(taskId, signal))
       }
       const text = await app.tasks.getTaskText(taskId, { input: include === 'input' })
       return reply.type('application/json; charset=utf-8').send(text)
@@ -68,7 +68,7 @@ const task: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         operationId: 'createStreamTicket',
-        summary: 'Get a stream address that a browser can open',
+        summary: 'Create a stream ticket, for clients that cannot send headers',
         description: 'EventSource sends no token: this address carries a ticket for one task in its place.',
         params,
         response: {
@@ -91,7 +91,7 @@ const task: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         operationId: 'retryTask',
-        summary: 'Start a finished task again, as a new one',
+        summary: 'Retry a finished task, as a new task',
         params,
         headers: Type.Object({ 'idempotency-key': Type.Optional(IdempotencyKey) }),
         response: {

@@ -102,7 +102,7 @@ const tasks: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         tags,
         operationId: 'listTaskTypes',
-        summary: 'List what can be run',
+        summary: 'List task types',
         response: { 200: Type.Array(TaskTypeInfo), ...readErrors({ 401: ofApi[401] ?? [] }) }
       }
     },

@@ -1,7 +1,9 @@
 /** Bundles the service into dist/, packages included: a start reads a dozen files in place of a thousand. */
-import { readdirSync, rmSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import './vendor-ui.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -49,5 +51,19 @@ const require = createRequireOfBundle(import.meta.url)`
   }
 })
 
-// One file without the others' chunks: each file more is a millisecond before a new worker's first task.
-await build({ ...common, entryPoints: ['src/worker.ts'] })
+// Threads and processes, each one file without the others' chunks: each file more is a millisecond before it works.
+await build({
+  ...common,
+  entryPoints: ['src/worker.ts', 'src/embedded/store-thread.ts'],
+  external: ['@photostructure/sqlite']
+})
+
+// The operators' page, as it is and compressed: @fastify/static sends what the browser takes.
+const page = `${root}/dist/ui`
+cpSync(`${root}/ui`, page, { recursive: true, filter: (name) => !/(\.d\.ts|tsconfig\.json)$/.test(name) })
+for (const name of readdirSync(page, { recursive: true, encoding: 'utf8' })) {
+  if (!/\.(js|css|html|svg)$/.test(name)) continue
+  const content = readFileSync(`${page}/${name}`)
+  writeFileSync(`${page}/${name}.br`, brotliCompressSync(content))
+  writeFileSync(`${page}/${name}.gz`, gzipSync(content, { level: 9 }))
+}

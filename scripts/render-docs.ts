@@ -6,7 +6,10 @@ import { buildApp } from '../src/app.ts'
 import { describeSettings, readSettings } from '../src/config.ts'
 import { messages } from '../src/errors.ts'
 import { roleWords, weakWords } from '../src/tasks/bom-coverage/words.ts'
+import { onFirstUse } from '../src/validation.ts'
+import type { Description } from './description.ts'
 import { renderSchema, renderValues, renderValuesTable } from './render-chart.ts'
+import { renderClientTypes } from './render-client-types.ts'
 import { table } from './table.ts'
 
 const root = new URL('../', import.meta.url)
@@ -15,16 +18,17 @@ const root = new URL('../', import.meta.url)
 const files: Record<string, () => string | Promise<string>> = {
   'helm/values.yaml': renderValues,
   'helm/values.schema.json': renderSchema,
-  'openapi.json': renderDescription
+  'openapi.json': async () => `${JSON.stringify(await describeApi(), null, 2)}\n`,
+  'client/src/types.ts': async () => renderClientTypes(await describeApi())
 }
 
 /** The API's description, of a service that knows the built-in task types alone. */
-async function renderDescription(): Promise<string> {
+const describeApi = onFirstUse(async (): Promise<Description> => {
   const app = await buildApp({ settings: readSettings({ TASK_STORE_URL: 'sqlite::memory:' }) })
   const response = await app.inject('/openapi.json')
   await app.close()
-  return `${JSON.stringify(response.json(), null, 2)}\n`
-}
+  return response.json()
+})
 
 const renderers: Record<string, () => string | Promise<string>> = {
   values: renderValuesTable,
@@ -55,16 +59,19 @@ const renderers: Record<string, () => string | Promise<string>> = {
       ])
     ),
   routes: async () => {
-    const app = await buildApp({ settings: readSettings({ TASK_STORE_URL: 'sqlite::memory:' }) })
-    const { paths }: { paths: Record<string, Record<string, { summary?: string }>> } = (
-      await app.inject('/openapi.json')
-    ).json()
-    await app.close()
-    const rows = Object.entries(paths).flatMap(([path, operations]) =>
-      Object.entries(operations).map(([method, { summary }]) => [
-        `\`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}\``,
-        String(summary)
-      ])
+    const { paths, tags } = await describeApi()
+    const operations = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ ...operation, method, path }))
+    )
+    // By subject, then by path; the methods of a path stay in the order of their declaration.
+    const rows = tags.flatMap(({ name }) =>
+      operations
+        .filter((operation) => operation.tags.includes(name))
+        .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+        .map(({ method, path, summary }) => [
+          `\`${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}\``,
+          summary
+        ])
     )
     return table(['route', 'what it does'], rows)
   }

@@ -1,6 +1,6 @@
 /**
- * Takes out of node_modules what the bundle in dist/ does not ask for, and of the rest what no process reads: sources in
- * C, types, maps, and drivers for other platforms than the one that this runs on. For the image, in its build.
+ * Removes from node_modules the packages that the bundle in dist/ does not import, and from the others what no process
+ * reads: C sources, types, maps, and drivers for other platforms than the image's. The Dockerfile runs it.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -41,8 +41,10 @@ for (const file of files('dist').filter((file) => file.endsWith('.js'))) {
 if (needed.size === 0) throw new Error('dist/ asks for no package: is it built?')
 for (const name of installed) if (!needed.has(name)) rmSync(join(modules, name), { recursive: true })
 
-// Emulated or not, this runs on the platform that the image is for.
-const { platform, arch } = process
+// The builder may run on another processor than the image: Docker and buildah name the image's in TARGETARCH.
+const { TARGETARCH } = process.env
+const arch = TARGETARCH === 'amd64' ? 'x64' : TARGETARCH || process.arch
+const { platform } = process
 const libc = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc'
 const foreign = (file) => {
   const prebuild = /\/prebuilds\/([^/]+)\/.*?(?:\.(glibc|musl))?\.node$/.exec(file)

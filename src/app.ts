@@ -7,7 +7,9 @@ import config from '../plugins/config.ts'
 import connections from '../plugins/connections.ts'
 import cors from '../plugins/cors.ts'
 import errors, { clientErrorHandler, frameworkErrors, notFound } from '../plugins/errors.ts'
+import figures from '../plugins/figures.ts'
 import health from '../plugins/health.ts'
+import longPolls from '../plugins/long-polls.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import requestId, { requestIdOptions } from '../plugins/request-id.ts'
@@ -18,7 +20,6 @@ import shutdown from '../plugins/shutdown.ts'
 import streams from '../plugins/streams.ts'
 import tasks from '../plugins/tasks.ts'
 import validation from '../plugins/validation.ts'
-import waits from '../plugins/waits.ts'
 import adminRoutes from '../routes/admin.ts'
 import eventsRoute from '../routes/events.ts'
 import healthRoutes from '../routes/health.ts'
@@ -26,6 +27,7 @@ import manyTasksRoutes from '../routes/many-tasks.ts'
 import taskRoute from '../routes/task.ts'
 import taskStreamRoute from '../routes/task-stream.ts'
 import taskRoutes from '../routes/tasks.ts'
+import uiRoutes from '../routes/ui.ts'
 import type { Settings } from './config.ts'
 import type { LoadedTaskType } from './task-types.ts'
 
@@ -36,7 +38,7 @@ export interface AppOptions {
   types?: readonly LoadedTaskType[]
 }
 
-/** What clients use; all of it, its errors included, also from pages of other origins if they may. */
+/** The API for clients. CORS applies to all of it, including its errors. */
 async function apiRoutes(api: FastifyInstance) {
   await api.register(cors)
   api.setNotFoundHandler(notFound)
@@ -55,12 +57,12 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
     ...requestIdOptions,
     logController: new LogController({ disableRequestLogging: true }), // plugins/request-log.ts says it in one line
     bodyLimit: settings.BODY_LIMIT,
-    // A client that sends its request too slowly is cut off.
+    // Cuts off clients that send their request too slowly.
     requestTimeout: 120_000,
-    // While close() runs its preClose hook, requests are served as usual.
+    // Requests are served as usual while close() runs the preClose hook.
     return503OnClosing: false,
-    // It bounds preClose and onClose hooks too, and a drain takes as long as its tasks do. What can hang has a
-    // deadline of its own: loading task types, opening the store, each step of the shutdown.
+    // This timeout would also bound preClose and onClose hooks, and a drain takes as long as its tasks do. Everything
+    // that can hang has its own deadline: loading task types, opening the store, each step of the shutdown.
     pluginTimeout: 0,
     routerOptions: { maxParamLength: 1024 },
     clientErrorHandler,
@@ -77,18 +79,20 @@ export async function buildApp({ settings, logger, types = [] }: AppOptions) {
   await app.register(shutdown)
   await app.register(metrics)
   await app.register(tasks, { types })
-  // What is done before the exit is done in this order.
+  // The order of these plugins is the order of the steps before the exit.
   await app.register(scrapeLinger)
   await app.register(streams)
-  await app.register(waits)
+  await app.register(longPolls)
   await app.register(connections)
   await app.register(health)
   await app.register(auth)
   await app.register(openapi)
+  if (settings.UI_ENABLED) await app.register(figures)
 
   await app.register(healthRoutes)
   await app.register(apiRoutes, { prefix: '/api' })
   await app.register(adminRoutes, { prefix: '/admin' })
+  if (settings.UI_ENABLED) await app.register(uiRoutes)
 
   return app
 }

@@ -10,15 +10,15 @@ const ajv = new Ajv({
   keywords: ['unit', 'form'],
   coerceTypes: true,
   useDefaults: true,
-  // Else Ajv lets Infinity pass every minimum and maximum.
+  // Otherwise Ajv lets Infinity pass every minimum and maximum.
   strictNumbers: false,
-  // The schema is our own, and compiling the meta-schema that would check it delays the start. env-schema compiles
-  // one when it is imported, so the settings go to Ajv without it: docs/adr/0011.
+  // The schema is our own, and compiling the meta-schema to check it would delay the start. env-schema compiles one
+  // when it is imported, so the settings go to Ajv without it: docs/adr/0011.
   meta: false,
   validateSchema: false
 })
 
-// Below the longest timer there is.
+// Below the longest possible timer.
 const maxSeconds = 2_000_000
 
 const Seconds = (defaultValue: number, description: string) =>
@@ -37,106 +37,111 @@ export const Settings = Type.Object({
     type: 'string',
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
-    description: 'Least severe level that is logged.'
+    description: 'Lowest log level that is written.'
   }),
   TASK_STORE_URL: Type.String({
     default: 'sqlite:./data/tasks.db',
     // `sqlite://x` is a path below the root to some and one below the working directory to others.
     pattern: '^(sqlite:/?[^/].*|rediss?://.+)$',
     form: 'sqlite:<path> (without //), sqlite::memory:, redis://… or rediss://…',
-    description: 'Where tasks live: `sqlite:<path>`, `sqlite::memory:`, `redis://…` or `rediss://…`.'
+    description: 'Where tasks are stored: `sqlite:<path>`, `sqlite::memory:`, `redis://…` or `rediss://…`.'
   }),
   TASK_QUEUE_PREFIX: Type.String({
     default: 'lastcall',
     pattern: '^[A-Za-z0-9_.-]{1,64}$',
     form: '1 to 64 letters, digits and any of _ . -',
-    description: 'Key prefix of the distributed engine.'
+    description: 'Prefix of all keys in Redis. Services that share a Redis need different prefixes.'
   }),
   STORE_SYNC: Type.Unsafe<'full' | 'normal'>({
     type: 'string',
     enum: ['full', 'normal'],
     default: 'full',
-    description: '`full`: an accepted task survives power loss; `normal`: it survives the process.'
+    description:
+      '`full`: an accepted task survives a power failure; `normal`: it survives a crash of the process. SQLite only.'
   }),
   GRACEFUL_SHUTDOWN_TIMEOUT: Seconds(
     600,
-    'Seconds that running tasks may take to finish once draining began.'
+    'Time in seconds for running tasks to finish after draining has begun.'
   ),
-  SHUTDOWN_DELAY: Seconds(0, 'Seconds to go on serving after SIGTERM, until load balancers have noticed.'),
-  CANCEL_GRACE: Seconds(5, 'Seconds that an aborted task has to end before it is stopped the hard way.'),
+  SHUTDOWN_DELAY: Seconds(
+    0,
+    'Time in seconds after SIGTERM during which the service is unready but serves all requests, while load balancers stop sending new ones.'
+  ),
+  CANCEL_GRACE: Seconds(5, 'Time in seconds for an aborted task to stop before its worker is killed.'),
   SCRAPE_LINGER: Seconds(
     0,
-    'Seconds to wait after the last task, at most, for one more scrape of `/metrics`.'
+    'Maximum time in seconds to wait for one more scrape of `/metrics` after the last task has ended.'
   ),
   DRAIN_PENDING: Type.Unsafe<'keep' | 'run'>({
     type: 'string',
     enum: ['keep', 'run'],
     default: 'keep',
     description:
-      '`keep` leaves pending tasks to the next process; `run` runs them while draining. `sqlite::memory:` always runs them, Redis never.'
+      '`keep`: a drain leaves pending tasks in the store; `run`: it runs them too. `sqlite::memory:` always runs them, Redis never.'
   }),
   MAX_WORKERS: Type.Integer({
     default: 4,
     minimum: 1,
     maximum: 1024,
-    description: 'Tasks that run at once in this process.'
+    description: 'Maximum number of tasks that run at once in this process.'
   }),
   MAX_PENDING: Type.Integer({
     default: 10_000,
     minimum: 1,
     maximum: 100_000_000,
-    description: 'Pending tasks beyond which new ones get 429.'
+    description: 'Maximum number of pending tasks. While it is reached, new tasks are rejected with 429.'
   }),
-  TASK_TIMEOUT: Seconds(300, 'Seconds that one attempt may take, unless its type says otherwise.'),
-  TASK_RETENTION: Seconds(3600, 'Seconds that a completed or cancelled task and its events are kept.'),
-  FAILED_TASK_RETENTION: Seconds(259_200, 'Seconds that a failed task and its events are kept.'),
+  TASK_TIMEOUT: Seconds(300, 'Time limit of one attempt in seconds, unless the task type sets its own.'),
+  TASK_RETENTION: Seconds(3600, 'Seconds to keep a completed or cancelled task and its events.'),
+  FAILED_TASK_RETENTION: Seconds(259_200, 'Seconds to keep a failed task and its events.'),
   WORKER_MEMORY_LIMIT: Type.Integer({
     default: 512,
     minimum: 16,
     maximum: 1_048_576,
     unit: 'MiB',
-    description: 'MiB of heap per worker process or thread.'
+    description: 'Heap limit of each worker (child process or thread) in MiB.'
   }),
   TASKS_DIR: Type.Optional(
-    Type.String({ description: 'Folder of additional task types (`*.js`, `*.mjs`).' })
+    Type.String({ description: 'Folder with your own task types (`*.js`, `*.mjs`).' })
   ),
-  ADMIN_TOKEN: Secret('Bearer token for `/admin/*`; without it that API is off.'),
+  ADMIN_TOKEN: Secret('Bearer token for `/admin/*`; if unset, the admin API is disabled.'),
   API_TOKENS: Secret(
-    'Comma-separated bearer tokens, one of which `/api/*` asks for, each `token` or `name:token` (the log then names the client); without it the API is open.'
+    'Bearer tokens for `/api/*`, comma-separated, each `token` or `name:token` (the log identifies the client by that name); if unset, the API is open.'
   ),
   TICKET_TTL: Seconds(
     3600,
-    'Seconds that a ticket is good for: with `API_TOKENS` each `streamUrl` carries one, because EventSource sends no header.'
+    'Lifetime of a stream ticket in seconds. With `API_TOKENS` set, each `streamUrl` carries a ticket, because EventSource cannot send headers.'
   ),
   TICKET_SECRET: Secret(
-    'What tickets are signed with, the same in all processes; derived from `API_TOKENS` unless set.'
+    'Key that signs stream tickets. It must be the same in all processes; if unset, it is derived from `API_TOKENS`.'
   ),
   CORS_ORIGINS: Type.Optional(
     Type.String({
-      // No character of an origin that a browser sends is missing here.
+      // Every character that a browser sends in an Origin header.
       pattern: `^\\s*(\\*|${origin}(\\s*,\\s*${origin})*)\\s*$`,
       description:
-        'Origins whose pages may call `/api` from a browser, such as `https://example.org`, comma-separated, or `*`; off unless set.'
+        'Origins whose pages may call `/api` from a browser, comma-separated, such as `https://example.org`, or `*`; if unset, no other origin may.'
     })
   ),
-  SSE_HEARTBEAT: Seconds(15, 'Seconds between heartbeat comments on a stream.'),
+  UI_ENABLED: Type.Boolean({ default: true, description: "Serves the operators' page at `/ui`." }),
+  SSE_HEARTBEAT: Seconds(15, 'Seconds between heartbeat comments on an event stream.'),
   BODY_LIMIT: Type.Integer({
     default: 10_485_760,
     minimum: 1,
     maximum: 1_073_741_824,
     unit: 'bytes',
-    description: 'Largest request body in bytes.'
+    description: 'Size limit of a request body in bytes.'
   }),
   LINK_CHECK_ALLOW_PRIVATE: Type.Boolean({
     default: false,
-    description: 'Lets `link-check` reach private, loopback and link-local addresses.'
+    description: 'Allows `link-check` to reach private, loopback and link-local addresses.'
   })
 })
 export type Settings = Static<typeof Settings>
 
 const isSettings = ajv.compile<Settings>(Settings)
 
-/** The settings whose sum bounds a shutdown. */
+/** The budgets that add up to the longest shutdown. */
 const budgets = ['SHUTDOWN_DELAY', 'GRACEFUL_SHUTDOWN_TIMEOUT', 'CANCEL_GRACE', 'SCRAPE_LINGER'] as const
 
 /**
@@ -161,7 +166,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   return checkSecrets(settings)
 }
 
-/** What a whole shutdown may take, in milliseconds. */
+/** How long a whole shutdown may take, in milliseconds. */
 export function shutdownBudgetMs(settings: Settings): number {
   return budgets.reduce((sum, name) => sum + settings[name] * 1000, exitMarginMs)
 }
@@ -183,12 +188,12 @@ function explain(
         : form
           ? `must be ${form}`
           : message
-  // A store's address may have a password in it.
+  // A store's URL may contain a password.
   const value = writeOnly ? '…' : env[name]?.replace(/\/\/[^/]*@/, '//…@')
   return `${name}=${value}: ${right}`
 }
 
-/** Secrets come from files that end with a newline. One that is set and blank is a mistake that must not open a door. */
+/** Secrets often come from files that end with a newline. A blank one is a mistake, and must not disable access control. */
 function checkSecrets(settings: Settings): Settings {
   for (const name of ['ADMIN_TOKEN', 'API_TOKENS', 'TICKET_SECRET'] as const) {
     const secret = settings[name]?.trim()

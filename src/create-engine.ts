@@ -22,5 +22,5 @@ export async function createEngine(settings: Settings, log: Log): Promise<Engine
   return new DistributedEngine({ url, prefix: TASK_QUEUE_PREFIX, ...options })
 }
 
-/** Whether what is pending would be gone with the process. */
+/** Whether pending tasks end with the process. */
 export const isVolatile = (settings: Settings): boolean => settings.TASK_STORE_URL === `${sqlite}:memory:`

@@ -45,11 +45,11 @@ export interface TaskSearch {
   /** Epoch milliseconds, both exclusive. */
   createdBefore?: number
   createdAfter?: number
-  /** Leaves out those that are being cancelled, or that were retried. */
+  /** Excludes tasks that are being cancelled, or that were retried. */
   except?: 'cancelling' | 'retried'
 }
 
-/** Something that happened to a task, for those who watch all tasks. */
+/** A change of a task, for those who watch all tasks. */
 export interface TaskChange {
   taskId: string
   taskType: string
@@ -61,7 +61,7 @@ export interface TaskChange {
   data: string
 }
 
-/** A task that this process has to run now. It stays claimed until `run` has settled and its outcome is durable. */
+/** A task that was claimed for this process. It stays claimed until the outcome that `run` resolved with is durable. */
 export interface Claim {
   readonly taskId: string
   readonly type: string
@@ -70,7 +70,7 @@ export interface Claim {
   readonly attempt: number
   /** Errors thrown by earlier attempts. */
   readonly failures: number
-  /** How often it was put back by a shutdown or a lost process. */
+  /** How often it was requeued by a shutdown or a lost process. */
   readonly requeues: number
   /** How long it was ready to run before it was claimed. */
   readonly waitedMs: number
@@ -79,17 +79,17 @@ export interface Claim {
   readonly labels?: Labels | undefined
   readonly requestId?: string | undefined
   readonly traceparent?: string | undefined
-  /** Resolves when a power loss cannot undo the start any more, which survives the process from the beginning. */
+  /** Resolves once the start survives a power loss. It survives a crash of the process from the beginning. */
   readonly durable: Promise<void> | undefined
-  /** Told when the client cancels it (`client`) or another process has taken the task over (`lost`). */
+  /** Triggered when a client cancels the task (`client`) or another process has taken it over (`lost`). */
   readonly stop: Stop<'client' | 'lost'>
-  /** Appends a progress event, which happened `at` that time, unless the attempt is over; resolves when it is durable. */
+  /** Appends a progress event that happened `at` that time, unless the attempt is over. Resolves once it is durable. */
   progress(value: number, text: string, at: number): Promise<void>
   /** Resolves when the state (JSON text) is durable; rejects with ATTEMPT_LOST or STORE_UNAVAILABLE. */
   checkpoint(state: string): Promise<void>
 }
 
-/** What becomes of an attempt. `pending` puts the task back, to start again after `delayMs`. */
+/** The outcome of an attempt. `pending` requeues the task, to start again after `delayMs`. */
 export type Outcome =
   | { status: 'completed' /** JSON text. */; result: string }
   | { status: 'failed'; error: ErrorInfo }
@@ -101,8 +101,8 @@ export type Outcome =
       error?: ErrorInfo
     }
 
-/** An attempt that has an outcome, or a task that never ran: then `startedAt` is missing. Times are epoch milliseconds. */
-export interface Settled {
+/** An attempt that has an outcome, or a task that never ran and has no `startedAt`. Times are epoch milliseconds. */
+export interface EndedAttempt {
   taskId: string
   type: string
   attempt: number
@@ -111,36 +111,43 @@ export interface Settled {
   endedAt: number
 }
 
-/** What an engine asks of the service that it works for. */
+/** The callbacks of an engine. */
 export interface EngineHost {
   /** How many tasks of a type may run at once, in all processes of the store together. */
   readonly limits?: ReadonlyMap<string, number>
   /** Runs a claimed task to its end. Never rejects. */
   run(claim: Claim): Promise<Outcome>
-  /** Decides about a task whose process died while it ran. */
-  lost(task: { type: string; requeues: number }): Outcome
-  /** A slot is free because its outcome survives the process; `settled` may be yet to come, and implies it. */
-  freed(taskId: string): void
+  /** The outcome of an attempt whose process died. */
+  resolveLost(task: { type: string; requeues: number }): Outcome
+  /** An attempt released its slot: its outcome survives the process. `attemptEnded` comes later, and implies this. */
+  slotReleased(taskId: string): void
   /** An outcome is durable. The task's next attempt may have begun already. */
-  settled(task: Settled, outcome: Outcome): void
-  /** An attempt is over without an outcome of its own: another process has its task. */
-  dropped(taskId: string, attempt: number): void
-  /** A transaction was durable after so many seconds. */
+  attemptEnded(attempt: EndedAttempt, outcome: Outcome): void
+  /** An attempt is over without an outcome: another process has taken its task over. */
+  attemptLost(taskId: string, attempt: number): void
+  /** A transaction became durable, so many seconds after it began. */
   committed(seconds: number): void
-  /** Something durable happened to a task, in this process or another; only while `setWatching` is on. */
+  /** A durable change of a task, in this process or another; only while watching. */
   changed(change: TaskChange): void
-  /** Changes may have gone by unseen. */
+  /** Changes may have been missed. */
   changesMissed(): void
 }
 
 /** Batches of a task's events, in order. */
 export type Events = AsyncIterable<readonly TaskEvent[]>
 
-/** A finished shutdown, kept in the store because nobody scrapes a process that is gone. */
+export interface PendingCounts {
+  /** Tasks that wait for a slot or their backoff. */
+  pending: number
+  /** Tasks that wait for their `runAt`. */
+  scheduled: number
+}
+
+/** The report of a finished shutdown, stored because a process that is gone cannot be scraped. */
 export interface ShutdownReport {
   /** `SIGTERM`, `SIGINT`, `admin` or `close`. */
   reason: string
-  /** `clean`: nothing had to be stopped; `cancelled`: some was; `forced`: some did not stop by itself. */
+  /** `clean`: no task was aborted; `cancelled`: some were; `forced`: some had to be killed or abandoned. */
   outcome: 'clean' | 'cancelled' | 'forced'
   seconds: number
 }
@@ -150,14 +157,14 @@ export interface ShutdownReport {
  * Errors are TaskErrors; STORE_UNAVAILABLE means that nothing was changed, or that it is not known.
  */
 export interface Engine {
-  /** Whether other processes use the same store, and go on with what this one leaves. */
+  /** Whether other processes use the same store, and continue what this one leaves pending. */
   readonly shared: boolean
   /**
-   * Opens the store and recovers what an earlier process left. Throws StartError for a store it must not touch. One that
-   * cannot be reached yet is used as soon as it can be; until then all else is STORE_UNAVAILABLE.
+   * Opens the store and recovers the tasks of an earlier process. Throws StartError for a store that it must not touch. A
+   * store that cannot be reached yet is used as soon as it can be; until then all other calls throw STORE_UNAVAILABLE.
    */
   start(host: EngineHost): Promise<void>
-  /** Resolves when all of the tasks are durable; none is if one is refused. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
+  /** Resolves once all tasks are durable; accepts none if one is refused. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
   submit(tasks: readonly Submission[]): Promise<Submitted[]>
   /** The task that a key was used for. */
   findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined>
@@ -167,38 +174,40 @@ export interface Engine {
   /** Newest first. CURSOR_INVALID. */
   list(query: TaskQuery): Promise<TaskPage>
   /**
-   * A pending task is cancelled, a running one told to stop; however its attempt ends, it ends as `afterCancel` says.
+   * Cancels a pending task at once, and aborts the attempt of a running one. However that attempt ends, `afterCancel`
+   * decides the outcome.
    * TASK_NOT_FOUND, TASK_ALREADY_FINISHED.
    */
   cancel(taskId: string): Promise<UnparsedRecord>
-  /** Cancels all pending tasks with reason `shutdown`: of an engine whose pending tasks end with the process. */
+  /** Cancels all pending tasks with reason `shutdown`, in an engine whose pending tasks end with the process. */
   cancelPending?(): Promise<void>
-  /** Forgets a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
+  /** Deletes a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
   remove(taskId: string): Promise<void>
-  /** Up to `limit` tasks, newest first; `next` is where to go on, left out if there are no more. */
+  /** Up to `limit` tasks, newest first; `next` is where to continue, left out if there are no more. */
   search(search: TaskSearch, limit: number, from?: string): Promise<{ taskIds: string[]; next?: string }>
-  /** Does to each what `cancel` or `remove` does to one, unless it cannot be done any more; to how many it was done. */
+  /** Like `cancel` and `remove` for each task, skipping those that can no longer be; resolves with how many were done. */
   cancelMany(taskIds: readonly string[]): Promise<number>
   removeMany(taskIds: readonly string[]): Promise<number>
   /**
-   * The task's events after the id `after` (an id that the task never had means all that are kept), first the kept
-   * ones, then live, in batches that the reader's pace decides. They end after the final event, when the task is
-   * removed, or when `signal` is aborted. `ended` if `after` is the final event's own id. TASK_NOT_FOUND.
+   * The task's events after the id `after` (all kept ones if the task has no such event): first the kept ones, then live,
+   * in batches at the reader's own pace. They end after the final event, when the task is deleted, or when `signal` is
+   * aborted. `ended` if `after` is the id of the final event. TASK_NOT_FOUND.
    */
   follow(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'>
-  /** Resolves when the task has ended, is not there, or `signal` is aborted. */
+  /** Resolves once the task has ended or does not exist, or `signal` is aborted. */
   ended(taskId: string, signal: AbortSignal): Promise<void>
-  /** Whether the host hears of every change; off after `start`. Resolves when nothing is missed any more. */
+  /** Whether the host is notified of every change; off after `start`. Resolves once no change is missed any more. */
   setWatching(watching: boolean): Promise<void>
-  /** Whether pending tasks are handed to the host; off after `start`. Takes effect at once. */
+  /** Whether pending tasks are claimed for the host; off after `start`. Takes effect at once. */
   setClaiming(claiming: boolean): void
-  /** Pending tasks that wait for a slot or their backoff, and those that wait for their `runAt`. */
-  pendingCounts(): Promise<{ pending: number; scheduled: number }>
+  pendingCounts(): Promise<PendingCounts>
+  /** Milliseconds since the task became ready that has been waiting for a slot for longest; 0 if none is waiting. */
+  oldestPendingMs(): Promise<number>
   /** Rejects with STORE_UNAVAILABLE while the store cannot be read and written. */
   check(): Promise<void>
   recordShutdown(report: ShutdownReport): Promise<void>
-  /** The shutdown that `recordShutdown` kept first, once. */
+  /** Removes and returns the oldest stored report. */
   takeShutdownReport(): Promise<ShutdownReport | undefined>
-  /** Lets go of the store. A task that still runs is lost, as if its process had died. */
+  /** Closes the store. A task that still runs is lost, as if its process had died. */
   stop(): Promise<void>
 }

@@ -5,10 +5,10 @@ export interface CheckResult {
   detail?: string
 }
 
-// Below the probe timeouts that are usual, and the two seconds in which the API answers 503.
+// Below the usual probe timeouts, and below the two seconds within which the API answers 503.
 const checkTimeoutMs = 1_000
 
-/** Readiness checks by name: each resolves when all is well and rejects with what is not. */
+/** Readiness checks by name: each one resolves when healthy, and rejects with the reason when not. */
 export class Health {
   readonly #checks = new Map<string, () => Promise<void>>()
 

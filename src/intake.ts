@@ -12,7 +12,7 @@ export interface IntakeOptions {
   acceptsTasks: () => boolean
 }
 
-/** What has to be true of a task before an engine gets it. Errors are TaskErrors, and counted. */
+/** Checks new tasks before the engine gets them. Errors are TaskErrors, and are counted. */
 export class Intake {
   readonly #options: IntakeOptions
 
@@ -26,7 +26,7 @@ export class Intake {
     return submitted
   }
 
-  /** All of them or none. `check` may refuse what is no replay. */
+  /** Accepts all of them or none. `check` may reject tasks that are not replays. */
   async submit(wanted: readonly Wanted[], origin: Origin, check = () => {}): Promise<Submitted[]> {
     const keys = wanted.map(idempotencyOf)
     const replays = await this.#findReplays(keys)
@@ -45,7 +45,7 @@ export class Intake {
     }
   }
 
-  /** The tasks that the keys were used for, if all of them were: those can be answered at any time. */
+  /** The tasks that the keys were used for, if all of them were. Replays are answered even while draining. */
   async #findReplays(keys: readonly Submission['idempotency'][]): Promise<Submitted[] | undefined> {
     if (keys.every((key) => key === undefined)) return undefined
     const used = await Promise.all(keys.map((one) => one && this.#options.engine.findByKey(one.key)))

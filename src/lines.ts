@@ -2,17 +2,17 @@ import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// A longer line becomes several.
+// A longer line is split.
 const maxLength = 16 * 1024
 const linesPerPause = 100
 const pauseMs = 10
 
-/** Splits text that arrives in pieces into lines; an empty line is none. */
+/** Splits text that arrives in chunks into lines, skipping empty ones. */
 export class LineSplitter {
   readonly #decoder = new StringDecoder()
   #rest = ''
 
-  /** The lines that this piece completes. */
+  /** The lines that this chunk completes. */
   push(piece: Uint8Array | string): string[] {
     const text = typeof piece === 'string' ? piece : this.#decoder.write(Buffer.from(piece))
     const lines = (this.#rest + text).split(/\r?\n/).flatMap(cut)
@@ -20,7 +20,7 @@ export class LineSplitter {
     return lines.filter(isNotEmpty)
   }
 
-  /** The last line, which nothing completed. */
+  /** The last, incomplete line. */
   flush(): string[] {
     const lines = [this.#rest]
     this.#rest = ''
@@ -28,7 +28,7 @@ export class LineSplitter {
   }
 }
 
-/** A `write` in place of a stream's own, which gives the lines to `onLines`. */
+/** A replacement for a stream's `write` that passes the lines to `onLines`. */
 export function lineWriter(splitter: LineSplitter, onLines: (lines: string[]) => void) {
   return (chunk: Uint8Array | string, ...rest: unknown[]): boolean => {
     onLines(splitter.push(chunk))
@@ -46,7 +46,7 @@ function cut(line: string): string[] {
   return pieces
 }
 
-/** Gives a stream's lines to `onLine`, at a pace that leaves the event loop time for others: the writer has to wait. */
+/** Passes a stream's lines to `onLine`, slowly enough not to starve the event loop: the writer has to wait. */
 export async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
   const splitter = new LineSplitter()
   let count = 0
@@ -58,7 +58,7 @@ export async function readLines(stream: Readable, onLine: (line: string) => void
       }
     }
   } catch {
-    // Its writer died.
+    // The writer died.
   }
   for (const line of splitter.flush()) onLine(line)
 }

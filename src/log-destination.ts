@@ -2,13 +2,13 @@ import { fstatSync, write as writeFd } from 'node:fs'
 import { Writable } from 'node:stream'
 import { within } from './shutdown.ts'
 
-// Lines that a slow reader may be behind; more are lost, and counted.
+// How many lines a slow reader may lag behind. Further lines are dropped and counted.
 const maxUnread = 1024 * 1024
 
 /**
- * Where the lines of the log go: standard output, whatever that is. Writing neither blocks the event loop nor fails: when
- * the disk is full, or the reader stuck or gone, lines are lost and counted. pino's own destination tries a full disk or
- * a full pipe again for ever, with the event loop blocked.
+ * Writes the log to standard output, whatever that is. Writing neither blocks the event loop nor fails: when the disk is
+ * full, or the reader is stuck or gone, lines are dropped and counted. pino's own destination retries a full disk or a
+ * full pipe for ever, with the event loop blocked.
  */
 export class LogDestination {
   readonly #out: Writable
@@ -19,7 +19,7 @@ export class LogDestination {
   constructor() {
     const lose = (lines: number) => this.#lose(lines)
     this.#out = isFile(1) ? fileStream(1, lose) : process.stdout
-    // The stream's own, which printed-lines.ts replaces for everybody else.
+    // The original method, which printed-lines.ts replaces for everybody else.
     this.#write = this.#out.write.bind(this.#out)
     this.#out.on('error', () => {})
   }
@@ -56,16 +56,16 @@ export class LogDestination {
 function isFile(fd: number): boolean {
   try {
     const stats = fstatSync(fd)
-    // /dev/full and the like are character devices, as a terminal is, which has a stream of its own.
+    // /dev/full and the like are character devices. So is a terminal, which has its own kind of stream.
     return stats.isFile() || (stats.isCharacterDevice() && !process.stdout.isTTY)
   } catch {
     return false
   }
 }
 
-/** Writes to a file in a thread of libuv's, and goes on after an error. */
+/** Writes to a file on libuv's thread pool, and continues after an error. */
 function fileStream(fd: number, lose: (lines: number) => void): Writable {
-  // A disk that became full in the middle of a line: the next one must not continue it.
+  // The disk became full in the middle of a line; the next line must not continue it.
   let torn = false
   const put = (lines: Buffer, done: () => void) => {
     const bytes = torn ? Buffer.concat([Buffer.from('\n'), lines]) : lines

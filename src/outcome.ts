@@ -1,15 +1,15 @@
-/** What becomes of an attempt: the rules that both engines keep. */
+/** Rules about outcomes that both engines share. */
 import type { Outcome } from './engine.ts'
 import type { EventType } from './task.ts'
 
 export const cancelledByClient: Outcome = { status: 'cancelled', reason: 'client' }
 
-/** What an outcome becomes when a client's cancel was accepted before it was recorded: nothing else may undo that. */
+/** The outcome of an attempt whose task was cancelled before the outcome was recorded: an accepted cancel always wins. */
 export function afterCancel(outcome: Outcome): Outcome {
   return outcome.status === 'cancelled' ? outcome : cancelledByClient
 }
 
-/** The type of the event that tells an outcome, and its data as JSON text. */
+/** The event that reports an outcome: its type, and its data as JSON text. */
 export function outcomeEvent(outcome: Outcome): [EventType, string] {
   switch (outcome.status) {
     case 'completed':

@@ -1,8 +1,8 @@
 type Write = (value: number, text: string, at: number) => Promise<void>
 
 /**
- * Passes a run's progress on to its engine, one report at a time. Of what is reported while the engine waits for its disk
- * or its network only the latest is passed on, so that a slow store gets less and what it gets is new.
+ * Passes a run's progress on to its engine, one report at a time. While the engine waits for its disk or network, only
+ * the latest report is kept, so that a slow store gets fewer reports, and fresh ones.
  */
 export function coalesceProgress(write: Write) {
   let waiting: Parameters<Write> | undefined
@@ -17,7 +17,7 @@ export function coalesceProgress(write: Write) {
         await write(...progress)
       }
     } catch {
-      // The engine says why it cannot write, and keeps the last one for the end; the next one says more than this.
+      // The engine logs why it cannot write, and writes the last report with the outcome. A newer one replaces this one.
     } finally {
       isWriting = false
     }
@@ -28,7 +28,7 @@ export function coalesceProgress(write: Write) {
       waiting = progress
       if (!isWriting) void writeWaiting()
     },
-    /** Passes on what waits, before the run's end is written. */
+    /** Passes on the waiting report, before the outcome is written. */
     flush(): void {
       if (waiting) write(...waiting).catch(() => {})
       waiting = undefined

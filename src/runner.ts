@@ -20,13 +20,13 @@ export interface RunnerOptions {
 /** How a run ended: by itself, by a crash of its worker, or not at all, so that it was `stopped`. */
 export interface RunResult {
   end: RunEnd | { crash: string; stack?: string } | { stopped: 'terminated' | 'abandoned' }
-  /** Set if it was told to stop; whatever it did then. */
+  /** Set if the run was aborted, whatever it did then. */
   aborted?: AbortCause
 }
 
 export interface Run {
   readonly ended: Promise<RunResult>
-  /** Tells the task to stop; the first cause counts. After `cancelGraceMs` it is stopped the hard way. */
+  /** Aborts the run; the first cause counts. After `cancelGraceMs` its worker is killed, or the inline run abandoned. */
   abort(cause: AbortCause): void
 }
 
@@ -50,8 +50,8 @@ export class Runner {
     let graceTimer: NodeJS.Timeout | undefined
 
     const abort = (cause: AbortCause) => {
-      graceTimer ??= setTimeout(() => hardStop.tell(cause), this.#options.cancelGraceMs)
-      stop.tell(cause)
+      graceTimer ??= setTimeout(() => hardStop.trigger(cause), this.#options.cancelGraceMs)
+      stop.trigger(cause)
     }
     claim.stop.listen(abort)
     const limitTimer = setTimeout(abort, type.timeoutMs, 'timeout')
@@ -71,7 +71,7 @@ export class Runner {
     return { ended, abort }
   }
 
-  /** Ends all workers, busy or not. */
+  /** Kills all workers, busy or not. */
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#pools).map((pool) => pool.close()))
   }
@@ -108,7 +108,7 @@ export class Runner {
     const job = { taskId, attempt, input, restored, labels, requestId, traceparent }
     const run = pool.run(module, job, { report, saveCheckpoint: claim.checkpoint })
     stop.listen(run.abort)
-    // After a shutdown no task will come that could use another worker.
+    // No further task will need a worker after a shutdown.
     hardStop.listen((cause) => run.kill(cause !== 'shutdown'))
     return run.ended
   }

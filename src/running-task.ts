@@ -1,4 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** The inline task that code runs for, also in what the task left behind: its promises, timers and emitters. */
+/** The inline task on whose behalf code runs, including the promises, timers and emitters that it left behind. */
 export const runningTask = new AsyncLocalStorage<{ taskId: string; type: string; attempt: number }>()

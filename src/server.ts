@@ -1,20 +1,22 @@
 import './node-version.ts'
-// Loaded first and alone, so that a signal finds its handler a few milliseconds after the process was started.
+// Loaded first and alone, so that signal handlers are in place a few milliseconds after the process started.
 import closeWithGrace from 'close-with-grace'
+import type { Settings } from './config.ts'
 
-// Until the store is opened there is nothing to lose.
+// Before the store is open, there is nothing to lose.
 const exitAtOnce = () => process.exit(0)
 process.on('SIGTERM', exitAtOnce).on('SIGINT', exitAtOnce)
 
 const { default: pino } = await import('pino')
 const { readSettings, shutdownBudgetMs } = await import('./config.ts')
+const { version } = await import('./version.ts')
 const { buildApp } = await import('./app.ts')
 const { explainStartError } = await import('./start-error.ts')
 const { LogDestination } = await import('./log-destination.ts')
 const { logPrintedLines } = await import('./printed-lines.ts')
 const { watchUncaughtErrors } = await import('./uncaught-errors.ts')
 
-// What a reader of the log may cost the exit.
+// How long a slow reader of the log may delay the exit.
 const flushMs = 500
 
 const destination = new LogDestination()
@@ -37,16 +39,16 @@ try {
   let crashed = false
   const { close } = closeWithGrace(
     {
-      // The last resort, a little before whoever waits for the exit loses patience.
+      // The last resort, shortly before Kubernetes would kill the process.
       delay: shutdownBudgetMs(settings) - flushMs,
-      // An error that nobody caught must not cut a drain short.
+      // An uncaught error must not cut a drain short.
       skip: ['uncaughtException', 'unhandledRejection'],
       logger: log
     },
     async ({ signal }) => {
       if (signal === 'SIGINT') log.info('shutting down; press Ctrl-C again to exit at once')
       app.shutdown.requestExit(signal ?? 'close')
-      // close() while listen() is under way would leave the one waiting for the other.
+      // close() during listen() would deadlock.
       await listening.catch(() => {})
       await app.close().catch((err) => app.shutdown.failed(err, 'closing'))
       const exitCode = app.shutdown.succeeded && !crashed ? 0 : 1
@@ -68,6 +70,7 @@ try {
   })
 
   await listening
+  log.info(describeStart(app, settings), `lastcall ${version} is ready`)
 } catch (error) {
   const reason = explainStartError(error)
   if (reason === undefined) log.fatal({ err: error }, 'cannot start')
@@ -75,7 +78,20 @@ try {
   await exit(1)
 }
 
-/** For a person at a terminal; where it is not installed, as in an image, the log stays JSON. */
+/** What the first log line of a running service says: its addresses, and who may use them. */
+function describeStart({ listeningOrigin }: { listeningOrigin: string }, settings: Settings) {
+  // A browser cannot open the wildcard address.
+  const origin = listeningOrigin.replace(/0\.0\.0\.0|\[::\]/, 'localhost')
+  return {
+    api: `${origin}/api`,
+    docs: `${origin}/docs`,
+    ...(settings.UI_ENABLED && { ui: `${origin}/ui` }),
+    access: settings.API_TOKENS === undefined ? 'open to everyone who reaches it' : 'with one of API_TOKENS',
+    admin: settings.ADMIN_TOKEN === undefined ? 'off' : 'with ADMIN_TOKEN'
+  }
+}
+
+/** For a person at a terminal. Where pino-pretty is not installed, as in an image, the log stays JSON. */
 async function prettyStream() {
   try {
     const { default: pretty } = await import('pino-pretty')

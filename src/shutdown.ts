@@ -5,7 +5,7 @@ import type { Log } from './log.ts'
 
 export type Phase = 'serving' | 'delaying' | 'draining' | 'cancelling' | 'closed'
 
-/** Something that has work to finish before the process may exit. */
+/** A part of the service that has work to finish before the process may exit. */
 export interface DrainParticipant {
   /** Takes on no new work. */
   pause(): void
@@ -15,7 +15,7 @@ export interface DrainParticipant {
   remaining(): number
   /** Resolves when no work is left. */
   idle(): Promise<void>
-  /** Time is over: ends what still runs. Resolves when that is recorded, with whether force was needed. */
+  /** The deadline is over: aborts what still runs. Resolves once that is recorded, with whether force was needed. */
   cancel(): Promise<{ forced: boolean }>
 }
 
@@ -26,9 +26,9 @@ export interface ShutdownOptions {
   log: Log
 }
 
-/** What a process may take to exit beyond its configured budgets. */
+/** How long an exit may take beyond the configured budgets. */
 export const exitMarginMs = 2_000
-// What recording the last outcomes may take, beyond CANCEL_GRACE, before the process exits without them.
+// How long recording the last outcomes may take, beyond CANCEL_GRACE, before the process exits without them.
 const recordMs = 1_000
 const reportEveryMs = 1_000
 /** The longest delay of setTimeout, which fires at once for longer ones. */
@@ -45,7 +45,7 @@ export class Shutdown {
   #phase: Phase = 'serving'
   #reason: string | null = null
   #since: Date | null = null
-  /** When the drain began and when it must end, on the monotonic clock: the wall clock may be set in between. */
+  /** When the drain began and when it must end, on the monotonic clock: the wall clock may be set meanwhile. */
   #beganAt = 0
   #endsAt = 0
   #deadline: Date | null = null
@@ -71,7 +71,7 @@ export class Shutdown {
     return this.#since
   }
 
-  /** When running tasks are stopped; null while serving, and for a drain by hand. */
+  /** When running tasks are aborted; null while serving, and for a drain by hand. */
   get deadline(): Date | null {
     return this.#deadline
   }
@@ -86,7 +86,7 @@ export class Shutdown {
     return this.#succeeded
   }
 
-  /** Whether the process should get no more traffic; in the phase `delaying` it still serves all that comes. */
+  /** Whether the process wants no more traffic; in the phase `delaying` it still serves every request. */
   isDraining(): boolean {
     return this.#phase !== 'serving'
   }
@@ -105,12 +105,12 @@ export class Shutdown {
     this.#changeListeners.push(listener)
   }
 
-  /** Called with the report of each drain that came to its end, by hand or before an exit. */
+  /** Called with the report of each finished drain, by hand or before an exit. */
   onDrained(listener: (report: ShutdownReport) => void): void {
     this.#drainedListeners.push(listener)
   }
 
-  /** Adds a step before the exit: run and waited for, in order, when no work is left and the listener is still open. */
+  /** Adds a step to run before the exit. Steps run in order, once no work is left, while the listener is still open. */
   beforeExit(name: string, run: (report: ShutdownReport) => unknown): void {
     this.#exitSteps.push({ name, run })
   }
@@ -124,7 +124,7 @@ export class Shutdown {
       this.#pause()
       this.#log.info(
         { reason, tasks: this.#remaining() },
-        'draining by hand, until told to serve again or to exit'
+        'draining by hand, until undone by DELETE /admin/drain or a signal'
       )
       void this.#reportDrainByHand()
     } else {
@@ -138,19 +138,19 @@ export class Shutdown {
     }
   }
 
-  /** Resolves with true when it is safe to exit, with false when the time is over. */
+  /** Resolves with true once it is safe to exit, with false when the time is over. */
   async waitForShutdown(timeoutSeconds = this.#options.timeoutMs / 1000): Promise<boolean> {
     return within(timeoutSeconds * 1000, this.#idle())
   }
 
-  /** Says that the process will exit, and why; from here on a drain cannot be undone. The first reason counts. */
+  /** Makes the drain end in an exit: from then on it cannot be undone. The first reason counts. */
   requestExit(reason: string): void {
     this.#exitReason ??= reason
   }
 
   /**
-   * The whole sequence: delay, drain, at the deadline the end of what still runs, and the steps before the exit.
-   * Never rejects: what fails is logged, and the rest goes on.
+   * The whole sequence: delay, drain, abort what still runs at the deadline, run the steps before the exit.
+   * Never rejects: a part that fails is logged, and the rest continues.
    */
   async run(): Promise<void> {
     this.requestExit('close')
@@ -158,7 +158,7 @@ export class Shutdown {
     const reason = this.#exitReason ?? 'close'
     const start = performance.now()
 
-    // After a drain by hand the load balancers know already.
+    // After a drain by hand, load balancers already know.
     const delayLeftMs = this.#since ? delayMs - (performance.now() - this.#beganAt) : delayMs
     if (this.#phase === 'serving') this.#begin(delayMs > 0 ? 'delaying' : 'draining', reason)
     this.#reason = reason
@@ -189,7 +189,7 @@ export class Shutdown {
     this.#phase = 'closed'
   }
 
-  /** Something outside the sequence went wrong while the process was closed. */
+  /** Reports a failure outside of the sequence. */
   failed(err: unknown, what: string): void {
     this.#succeeded = false
     this.#log.error({ err }, `shutdown: ${what} failed`)
@@ -210,7 +210,7 @@ export class Shutdown {
     this.#reportTimer = setInterval(() => this.#reportProgress(), reportEveryMs).unref()
   }
 
-  /** A drain by hand is over when nothing runs, if it has not been undone or become an exit by then. */
+  /** A drain by hand is finished when nothing runs, unless it was undone or became an exit by then. */
   async #reportDrainByHand(): Promise<void> {
     const since = this.#since
     const beganAt = this.#beganAt
@@ -245,7 +245,7 @@ export class Shutdown {
     for (const listener of this.#drainedListeners) this.#guarded('a listener', () => listener(report))
   }
 
-  /** Runs one part of the sequence, which must not keep the others from running. */
+  /** Runs one part of the sequence; a failure must not keep the others from running. */
   #guarded(what: string, run: () => unknown): Promise<void> {
     try {
       return Promise.resolve(run()).then(
@@ -276,7 +276,7 @@ export class Shutdown {
   }
 }
 
-/** Seconds with three decimals, as the log says them. */
+/** Seconds with three decimals, for the log. */
 function inSeconds(ms: number): number {
   return Math.round(ms) / 1000
 }

@@ -12,7 +12,7 @@ const isListenError = (error: unknown): error is SystemError =>
   'syscall' in error &&
   (error.syscall === 'listen' || error.syscall === 'getaddrinfo')
 
-/** What the operator has to know and can mend, in one line; undefined for a bug. */
+/** What went wrong, in one line, if the operator can fix it; undefined for a bug. */
 export function explainStartError(error: unknown): string | undefined {
   if (error instanceof StartError) return error.message
   if (!isListenError(error)) return undefined

@@ -1,4 +1,4 @@
-/** What both engines make of what they keep. */
+/** What both engines read out of what they store. */
 import { TaskError } from './errors.ts'
 import {
   type Attempt,
@@ -13,12 +13,12 @@ import {
   type UnparsedRecord
 } from './task.ts'
 
-/** A task's record as it is kept; times are epoch milliseconds, `progress` and `final_data` JSON text. */
+/** A task's record as it is stored; times are epoch milliseconds, `progress` and `final_data` are JSON text. */
 export interface StoredTask {
   task_id: string
   type: string
   status: TaskStatus
-  /** Of its latest attempt; empty if that has made none. */
+  /** The progress of its latest attempt; empty if there was none. */
   progress: string
   attempt: number
   priority: number
@@ -31,7 +31,7 @@ export interface StoredTask {
   request_id: string | null
   retry_of: string | null
   retried_as: string | null
-  /** The data of its final event, if it has ended; a result is left out where it is not asked for. */
+  /** The data of its final event, if it has ended; without the result where that is not needed. */
   final_data: string | null
 }
 
@@ -43,7 +43,7 @@ export interface StoredAttempt {
   data: string
 }
 
-/** How many of a task's attempts before its latest are kept, for its record. */
+/** How many attempts before the latest one are kept for a task's record. */
 export const keptAttempts = 99
 
 export interface StoredEvent {
@@ -63,7 +63,7 @@ export function toEvent(taskId: string, { id, type, at, data }: StoredEvent): Ta
   }
 }
 
-/** A whole record: with its result, and `attempts`, of which `requeued` are those that the task was requeued after. */
+/** A whole record, with its result and its `attempts`; `requeued` are the attempts before the latest one. */
 export function toRecord(row: StoredTask, requeued: readonly StoredAttempt[]): UnparsedRecord {
   const record: UnparsedRecord = toSummary(row)
   if (row.status === 'completed' && row.final_data !== null) record.result = row.final_data
@@ -119,7 +119,7 @@ export function parseRecord({ result, input, ...record }: UnparsedRecord): TaskR
   return whole
 }
 
-/** The record as JSON text, with its result and input as they were kept. */
+/** The record as JSON text, with its result and input exactly as stored. */
 export function recordText({ result, input, ...record }: UnparsedRecord): string {
   let text = JSON.stringify(record)
   if (result !== undefined) text = `${text.slice(0, -1)},"result":${result}}`
@@ -131,10 +131,10 @@ export const encodeCursor = (seq: number) => Buffer.from(`seq:${seq}`).toString(
 
 export function decodeCursor(cursor: string): number {
   const seq = Number(/^seq:(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1])
-  // Decoding overlooks what does not belong to base64.
+  // Decoding ignores characters that are not base64.
   if (Number.isNaN(seq) || encodeCursor(seq) !== cursor) throw new TaskError('CURSOR_INVALID')
   return seq
 }
 
-/** How often an engine looks for tasks that were kept long enough, the shortest time being so long. */
+/** How often an engine sweeps expired tasks, given the shortest retention. */
 export const sweepIntervalMs = (retentionMs: number): number => Math.min(5_000, Math.max(100, retentionMs))

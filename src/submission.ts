@@ -5,7 +5,7 @@ import { TaskError } from './errors.ts'
 import type { NewTask, Origin } from './task.ts'
 import type { LoadedTaskType } from './task-types.ts'
 
-/** A task that somebody wants to be started. */
+/** A task that a client asks for. */
 export interface Wanted {
   task: NewTask
   /** Where it is in the request, for messages. */
@@ -16,7 +16,7 @@ export interface Wanted {
 
 const maxAheadMs = 366 * 86_400_000
 
-/** What stands for a task's body, if it has a key; made before the input's defaults are filled in. */
+/** The fingerprint of a task's body, if it has a key; made before the input's defaults are filled in. */
 export function idempotencyOf({ task, path, idempotencyKey, retryOf }: Wanted): Submission['idempotency'] {
   if (idempotencyKey === undefined) return undefined
   const { type, input, priority = 0, labels, runAt, delaySeconds } = task
@@ -25,7 +25,7 @@ export function idempotencyOf({ task, path, idempotencyKey, retryOf }: Wanted): 
   return { key: idempotencyKey, fingerprint: fingerprintOf(body), name }
 }
 
-/** What an engine takes of a task that is good. FST_ERR_VALIDATION. */
+/** A valid task as engines take it. FST_ERR_VALIDATION. */
 export function toSubmission(
   { task, path, retryOf }: Wanted,
   type: LoadedTaskType,

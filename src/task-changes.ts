@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskChange } from './engine.ts'
 import type { Labels } from './task.ts'
 
-/** Which changes somebody watches; left out, all of them but progress. */
+/** Which changes a watcher wants; by default all but progress. */
 export interface ChangeFilter {
   type?: string | undefined
   /** `key:value`, all of which must hold. */
@@ -17,24 +18,26 @@ interface SseText {
 
 interface Watcher {
   filter: ChangeFilter
-  /** What was not taken yet, each as it is written; the latest progress of a task alone. */
+  /** SSE frames that were not read yet; of a task's progress only the latest. */
   unread: Map<string, string>
   unreadLength: number
   ended: boolean
   wake: () => void
 }
 
-// What a viewer that reads slowly, or not at all, may cost. A result has a mebibyte at most.
+// Characters buffered for a watcher that reads slowly or not at all. A single result takes up to a mebibyte.
 const maxUnreadLength = 4 * 1024 * 1024
+// At most 20 writes a second for each watcher, however many changes there are: nobody sees the difference on a page.
+const batchMs = 50
 
-/** Hands what happens to all tasks to those who watch, live: what they miss they find in the list. */
+/** Passes all tasks' changes to watchers, live. A watcher that missed some reads the list of tasks again. */
 export class TaskChanges {
   readonly #watchers = new Set<Watcher>()
   readonly #setWatching: (watching: boolean) => Promise<void>
   #listening: Promise<void> = Promise.resolve()
   #count = 0
 
-  /** `setWatching` is called when the first watcher comes and when the last one has left. */
+  /** `setWatching` is called when the first watcher arrives and when the last one is gone. */
   constructor(setWatching: (watching: boolean) => Promise<void>) {
     this.#setWatching = setWatching
   }
@@ -46,7 +49,7 @@ export class TaskChanges {
     for (const watcher of this.#watchers) {
       if (!passes(change, watcher.filter)) continue
       frame ??= frameOf(change)
-      // What follows an unread progress must not be overtaken by a later one.
+      // A later progress must not overtake events that came after an unread one.
       const older = watcher.unread.get(key)
       if (older !== undefined) {
         watcher.unread.delete(key)
@@ -59,7 +62,7 @@ export class TaskChanges {
     }
   }
 
-  /** Ends all watchers, because something may have gone by unseen: they come back and read the list again. */
+  /** Ends all streams, because changes may have been missed: clients reconnect and read the list again. */
   end(): void {
     for (const watcher of this.#watchers) {
       watcher.ended = true
@@ -68,8 +71,8 @@ export class TaskChanges {
   }
 
   /**
-   * Resolves when nothing is missed any more, with SSE text, as much as has gathered since the last. It ends for a reader
-   * that is too slow, or when changes were missed.
+   * Resolves once no change is missed any more, with batches of SSE text. The iterable ends if its reader is too slow, or
+   * when changes were missed.
    */
   async watch(filter: ChangeFilter, signal: AbortSignal): Promise<AsyncIterable<SseText>> {
     const watcher: Watcher = { filter, unread: new Map(), unreadLength: 0, ended: false, wake: () => {} }
@@ -78,13 +81,13 @@ export class TaskChanges {
     try {
       await this.#listening
     } catch (error) {
-      this.#leave(watcher)
+      this.#remove(watcher)
       throw error
     }
     return this.#read(watcher, signal)
   }
 
-  #leave(watcher: Watcher): void {
+  #remove(watcher: Watcher): void {
     this.#watchers.delete(watcher)
     if (this.#watchers.size === 0) void this.#setWatching(false)
   }
@@ -99,6 +102,7 @@ export class TaskChanges {
           watcher.unread = new Map()
           watcher.unreadLength = 0
           yield { text: [...unread.values()].join(''), count: unread.size }
+          await sleep(batchMs, undefined, { signal }).catch(() => {})
         } else {
           await new Promise<void>((resolve) => {
             watcher.wake = resolve
@@ -107,7 +111,7 @@ export class TaskChanges {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
-      this.#leave(watcher)
+      this.#remove(watcher)
     }
   }
 }

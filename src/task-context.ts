@@ -3,12 +3,12 @@ import type { LogLevel } from './log.ts'
 import type { CancelReason, ErrorInfo, Labels } from './task.ts'
 import { maxResultBytes, type TaskContext, type TaskLog } from './task-type.ts'
 
-/** What a running task tells the service, in this order, whether it runs inline or in a worker. */
+/** What a running task reports to the service, in order, whether it runs inline or in a worker. */
 export type Report =
   | { kind: 'progress'; value: number; text: string /** Epoch milliseconds. */; at: number }
   | { kind: 'log'; level: LogLevel; fields: object; message: string | undefined }
 
-/** What a run needs to know; plain data, so that it can cross to a worker. */
+/** What a run needs: plain data, so that it can be sent to a worker. */
 export interface Job {
   taskId: string
   attempt: number
@@ -21,7 +21,7 @@ export interface Job {
   traceparent?: string | undefined
 }
 
-/** How a run ended; the stack is for the log alone. */
+/** How a run ended. The stack is for the log only. */
 export type RunEnd = { result: string } | { error: ErrorInfo; stack?: string }
 
 const maxCheckpointBytes = 4 * 1024 * 1024
@@ -30,7 +30,7 @@ const maxCode = 100
 const maxMessage = 10_000
 const maxStack = 20_000
 const maxCauses = 5
-// Events are never less than 50 ms apart, by their timestamps either: those are whole milliseconds of another clock.
+// 50 ms apart also by the events' timestamps, which are whole milliseconds of another clock.
 const progressEveryMs = 51
 const unreadable = 'A value that cannot be read'
 
@@ -54,7 +54,7 @@ export async function runJob(
     labels: job.labels ?? {},
     requestId: job.requestId,
     traceparent: job.traceparent,
-    // Made when it is first asked for, which many tasks never do.
+    // Created on first use: many tasks never need it.
     get signal() {
       return channel.abort.signal
     },
@@ -74,7 +74,7 @@ export async function runJob(
   }
 }
 
-/** Why a run is told to stop: by its client, its time limit, a shutdown, or because its task was given to another process. */
+/** Why a run is aborted: by a client, its time limit, a shutdown, or because another process has taken its task over. */
 export type AbortCause = CancelReason | 'lost'
 
 /** The reason of an aborted `ctx.signal`. */
@@ -90,7 +90,7 @@ export function codedError(code: string, message: string): Error {
 function toJson(value: unknown, maxBytes: number, what: 'RESULT' | 'CHECKPOINT'): string {
   let json: string
   try {
-    // A function or a symbol has no JSON; nothing at all counts as null.
+    // Functions and symbols have no JSON. Undefined counts as null.
     json = JSON.stringify(value) ?? 'null'
   } catch (error) {
     throw codedError(
@@ -111,7 +111,7 @@ function toJson(value: unknown, maxBytes: number, what: 'RESULT' | 'CHECKPOINT')
 /** Whatever was thrown, as a code and a message. */
 export function describeError(error: unknown): ErrorInfo {
   try {
-    // Anything can be thrown; what looks like an error is read as one.
+    // Anything can be thrown. Whatever looks like an error is treated as one.
     const { code, message } =
       typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {}
     return {
@@ -125,7 +125,7 @@ export function describeError(error: unknown): ErrorInfo {
   }
 }
 
-/** The stack of what was thrown and of its causes, which an operator needs and a client must not see. */
+/** The stack of an error and its causes, which operators need and clients must not see. */
 export function stackOf(error: unknown): string | undefined {
   const stacks: string[] = []
   try {
@@ -137,13 +137,13 @@ export function stackOf(error: unknown): string | undefined {
       cause = next
     }
   } catch {
-    // One that cannot be read ends the list.
+    // A cause that cannot be read ends the list.
   }
   if (stacks.length === 0) return undefined
   return stacks.join('\ncaused by: ').slice(0, maxStack).toWellFormed()
 }
 
-/** Any value as text, also one that throws when it is looked at. */
+/** Any value as text, even one that throws when inspected. */
 function describeValue(value: unknown): string {
   try {
     return inspect(value)
@@ -152,7 +152,7 @@ function describeValue(value: unknown): string {
   }
 }
 
-/** Lets one progress through per interval; one that came too early is sent when it is over, or by `flush`. */
+/** Reports progress once per interval. A value that comes too early is sent at the end of the interval, or by `flush`. */
 function throttleProgress(report: (report: Report) => void) {
   let highest = 0
   let sentAt = Number.NEGATIVE_INFINITY

@@ -20,7 +20,7 @@ const Common = {
 }
 const TaskTypeName = { taskType: Type.String({ description: 'The type of the task.' }) }
 
-/** In a title each word begins with a capital. */
+/** A schema's title in PascalCase. */
 const pascal = (name: string) => name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase())
 
 const events = (more: object, suffix: string) =>

@@ -5,9 +5,9 @@ export const epoch = Date.UTC(2020, 0)
 export const positionsPerMs = 4096
 const form = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-/** The position of a new task behind the last one, in the order of time even if the clock is set back. */
-export function nextPosition(last: number): number {
-  return Math.max(last + 1, (Date.now() - epoch) * positionsPerMs)
+/** The position of a task that is created now, in epoch milliseconds: after the last one, even if the clock was set back. */
+export function nextPosition(last: number, now: number): number {
+  return Math.max(last + 1, (now - epoch) * positionsPerMs)
 }
 
 /**
@@ -20,7 +20,7 @@ export function taskIdAt(position: number): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}${randomUUID().slice(18)}`
 }
 
-/** The position that an id was made for, or undefined for what is not such an id. */
+/** The position that an id was made from, or undefined if it is not such an id. */
 export function positionOf(taskId: string): number | undefined {
   const [, high, low, counter] = form.exec(taskId) ?? []
   if (counter === undefined) return undefined
@@ -29,7 +29,7 @@ export function positionOf(taskId: string): number | undefined {
   return Number.isSafeInteger(position) && position > 0 ? position : undefined
 }
 
-/** An id for a store without positions: shared by many processes, it is random behind the time. */
+/** An id for a store that many processes share, without positions: a time and random bits. */
 export function newTaskId(): string {
   return taskIdAt((Date.now() - epoch) * positionsPerMs + Math.floor(Math.random() * positionsPerMs))
 }

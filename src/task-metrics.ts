@@ -42,7 +42,7 @@ export class TaskMetrics {
     })
     this.#draining = new Gauge({
       name: 'task_draining_state',
-      help: '1 while the process drains, else 0',
+      help: '1 while the process is draining, else 0',
       registers
     })
     this.#shutdown = new Histogram({
@@ -86,13 +86,13 @@ export class TaskMetrics {
     })
     this.rejected = new Counter({
       name: 'task_rejected_total',
-      help: 'Requests for a new task that were turned down',
+      help: 'Requests to start a task that were rejected',
       labelNames: ['reason'],
       registers
     })
     this.requeued = new Counter({
       name: 'task_requeued_total',
-      help: 'Tasks put back into the queue',
+      help: 'Tasks requeued',
       labelNames: ['type', 'reason'],
       registers
     })
@@ -104,7 +104,7 @@ export class TaskMetrics {
     })
     this.abandoned = new Counter({
       name: 'task_abandoned_total',
-      help: 'Inline tasks that were settled although they did not stop',
+      help: 'Inline tasks that did not stop and were abandoned',
       labelNames: ['type'],
       registers
     })
@@ -116,7 +116,7 @@ export class TaskMetrics {
     })
     this.uncaughtErrors = new Counter({
       name: 'process_uncaught_errors_total',
-      help: 'Exceptions and rejections that nobody caught',
+      help: 'Uncaught exceptions and unhandled rejections',
       registers
     })
     this.commit = new Histogram({
@@ -127,24 +127,14 @@ export class TaskMetrics {
     })
   }
 
-  /** Declares `task_pending`, asked for at each scrape. */
-  gaugePending(count: () => Promise<number>): void {
-    this.#gaugeCount('task_pending', 'Tasks that wait to be run', count)
-  }
-
-  /** Declares `task_scheduled`, asked for at each scrape. */
-  gaugeScheduled(count: () => Promise<number>): void {
-    this.#gaugeCount('task_scheduled', 'Tasks that wait for the time they are to be run at', count)
-  }
-
-  #gaugeCount(name: string, help: string, count: () => Promise<number>): void {
+  /** Declares a gauge that is read at each scrape. While that fails it keeps its last value: all else must be scraped. */
+  gauge(name: string, help: string, read: () => Promise<number>): void {
     new Gauge({
       name,
       help,
       registers: [this.#registry],
       async collect() {
-        // While the store is away all else must be scraped: the last number stands.
-        await count().then(
+        await read().then(
           (value) => this.set(value),
           () => {}
         )

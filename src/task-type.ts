@@ -2,7 +2,7 @@ import type { Static, TSchema } from '@sinclair/typebox'
 import type { Log, LogLevel } from './log.ts'
 import type { Isolation } from './task.ts'
 
-/** Logs with the task's id and type added; from a worker, the line crosses to the service's own log. */
+/** Logs with the task's id and type; lines from a worker go to the service's log. */
 export type TaskLog = Pick<Log, LogLevel>
 
 /** The largest result, as JSON in UTF-8. */
@@ -16,11 +16,11 @@ export interface TaskContext<State = unknown> {
   /** Aborted on cancel, timeout and the end of the grace period; `reason.code` is `client`, `timeout` or `shutdown`. */
   readonly signal: AbortSignal
   readonly log: TaskLog
-  /** What the client gave the task to find it by. */
+  /** The labels that the client gave the task. */
   readonly labels: Readonly<Record<string, string>>
   /** `X-Request-Id` of the request that started the task, for the log and for calls to other services. */
   readonly requestId: string | undefined
-  /** Its `traceparent`, to go on with its trace. */
+  /** The `traceparent` of that request, to continue its trace. */
   readonly traceparent: string | undefined
   /** The state of the last checkpoint that an earlier attempt made, if any. */
   readonly restored: State | undefined
@@ -30,13 +30,13 @@ export interface TaskContext<State = unknown> {
   checkpoint(state: State): Promise<void>
 }
 
-/** A wait that grows with each thrown error: `initial`, `initial * factor`, … but not beyond `max` seconds. */
+/** A delay that grows with each thrown error: `initial`, `initial * factor`, … up to `max` seconds. */
 export interface Backoff {
   initial: number
   /** [2] */
   factor?: number
   max?: number
-  /** Takes between half of the wait and all of it, at random [true]. */
+  /** Waits for a random part of the delay, at least half of it [true]. */
   jitter?: boolean
 }
 
@@ -50,7 +50,7 @@ export interface TaskType<Input = unknown, State = unknown> {
   /** JSON Schema of the result [anything]; one that does not fit fails the task with `RESULT_INVALID`. */
   output?: object
   /**
-   * `process` [default]: a child process, can be killed and runs out of its own memory only. `thread`: a worker thread,
+   * `process` [default]: a child process, which can be killed and has its own memory. `thread`: a worker thread,
    * for code whose memory is bounded. `inline`: on the event loop, for I/O.
    */
   isolation?: Isolation
@@ -60,11 +60,11 @@ export interface TaskType<Input = unknown, State = unknown> {
   onLost?: 'fail' | 'requeue'
   /** Time limit of one attempt [`TASK_TIMEOUT`]. */
   timeoutSeconds?: number
-  /** Thrown errors allowed before the task is `failed` [1]. Being put back is not counted here. */
+  /** Thrown errors allowed before the task is `failed` [1]. Requeues are not counted here. */
   attempts?: number
-  /** Wait after a thrown error, before the next attempt [0]. */
+  /** Delay after a thrown error, before the next attempt [0]. */
   backoffSeconds?: number | Backoff
-  /** How often it may be put back by a shutdown or a lost process before it fails with `TASK_REQUEUE_LIMIT` [20]. */
+  /** How often a shutdown or a lost process may requeue it before it fails with `TASK_REQUEUE_LIMIT` [20]. */
   maxRequeues?: number
   /** How many of its tasks run at once, in all processes of the store together [no limit but `MAX_WORKERS`]. */
   concurrency?: number
@@ -72,7 +72,7 @@ export interface TaskType<Input = unknown, State = unknown> {
   run(input: Input, ctx: TaskContext<State>): unknown
 }
 
-/** Adds types to a task type whose input is a TypeBox schema; returns it as it is. */
+/** Infers the input's type from a TypeBox schema; returns the task type unchanged. */
 export function defineTask<Schema extends TSchema, State = unknown>(
   type: TaskType<Static<Schema>, State> & { input: Schema }
 ): TaskType<Static<Schema>, State> {

@@ -10,7 +10,7 @@ import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
 import type { Log } from './log.ts'
 import { within } from './shutdown.ts'
-import { type Isolation, isolations } from './task.ts'
+import { type Isolation, isolations, type TaskTypeInfo } from './task.ts'
 import type { TaskType } from './task-type.ts'
 import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
 import demo from './tasks/demo/demo.ts'
@@ -18,7 +18,7 @@ import { checkAddress } from './tasks/link-check/address.ts'
 import { linkCheck } from './tasks/link-check/link-check.ts'
 import { describeProblems, onFirstUse } from './validation.ts'
 
-/** A task type that has been checked, with every policy decided. */
+/** A checked task type, with every default applied. */
 export interface LoadedTaskType {
   type: string
   description: string
@@ -43,7 +43,7 @@ export interface LoadedTaskType {
   checkOutput?(result: string): string | undefined
 }
 
-// From when on the log says what the start waits for, and how long it waits.
+// After how long the log names a module that is slow to load, and after how long the start fails.
 const slowLoadMs = 5_000
 const maxLoadMs = 60_000
 
@@ -86,7 +86,7 @@ const options = {
   strictTuples: false,
   strictRequired: false
 }
-// Compiling a meta-schema takes longer than the rest of the start, so that is left to schemas that are not our own.
+// Compiling the meta-schema takes longer than the rest of the start, so only schemas of others are checked against it.
 const own = withFormats(new Ajv({ ...options, meta: false, validateSchema: false }))
 const draft7 = onFirstUse(() => withFormats(new Ajv(options)))
 const draft2020 = onFirstUse(() => withFormats(new Ajv2020(options)))
@@ -100,7 +100,7 @@ function withFormats<AnyAjv extends Ajv | Ajv2020>(ajv: AnyAjv): AnyAjv {
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const builtIn = (name: string) => new URL(`./tasks/${name}/${name}.${extension}`, import.meta.url).href
 
-/** The settings that decide about task types. */
+/** The settings that task types depend on. */
 type TypeSettings = Pick<Settings, 'TASKS_DIR' | 'TASK_TIMEOUT' | 'LINK_CHECK_ALLOW_PRIVATE'>
 
 /**
@@ -132,7 +132,7 @@ async function modulesIn(dir: string): Promise<string[]> {
   try {
     const modules: string[] = []
     for (const name of (await readdir(dir)).sort()) {
-      // Those are for helpers; a file may be a link, as in a ConfigMap.
+      // Folders are for helpers. A file may be a symbolic link, as in a ConfigMap.
       if (name.startsWith('_') || !/\.(m?js|ts)$/.test(name) || name.endsWith('.d.ts')) continue
       const path = resolve(join(dir, name))
       if ((await stat(path)).isDirectory()) continue
@@ -147,7 +147,7 @@ async function modulesIn(dir: string): Promise<string[]> {
 }
 
 function requireTypeStripping(path: string): void {
-  // Not in the types of the oldest Node that is supported.
+  // Missing from the type definitions of the oldest supported Node.
   if ('typescript' in process.features && process.features.typescript) return
   throw new StartError(
     `${path}: Node ${process.version} does not run TypeScript; use Node 22.18 or later, or compile it to JavaScript`
@@ -174,13 +174,13 @@ function describeLoadError(module: string, error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const stack = error.stack ?? error.message
   if (!(error instanceof SyntaxError) || /^file:/.test(stack)) return stack
-  // Where a file cannot be parsed Node only says when nobody catches the error. Nothing of the module is run.
+  // Node reports the line of a syntax error only if the error is uncaught. This checks the file without running it.
   const options = ['--input-type=module', '--eval', `import ${JSON.stringify(module)}`]
   const { stderr } = spawnSync(process.execPath, options, { encoding: 'utf8', timeout: 10_000 })
   return /^file:.*:\d+\n[\s\S]*?SyntaxError.*$/m.exec(stderr)?.[0] ?? stack
 }
 
-/** A module may wait for something that never comes, and nothing else would say which one it is. */
+/** A module may await something for ever, and nothing else would name it. */
 async function importInTime(module: string, log: Log): Promise<{ default: TaskType }> {
   const slow = setTimeout(() => log.warn({ module }, 'a task type is still being loaded'), slowLoadMs)
   try {
@@ -192,7 +192,7 @@ async function importInTime(module: string, log: Log): Promise<{ default: TaskTy
   }
 }
 
-/** Checks a task type, whatever it is, and decides its policies. StartError. */
+/** Checks a module's default export and applies the defaults. StartError. */
 export function checkTaskType(
   type: TaskType,
   module: string,
@@ -222,7 +222,7 @@ export function checkTaskType(
   }
 }
 
-// As the timers, and the settings, take it at most.
+// The limit of timers, and of the settings.
 const maxBackoffSeconds = 2_000_000
 
 function backoffOf(backoff: NonNullable<TaskType['backoffSeconds']>): LoadedTaskType['backoffMs'] {
@@ -230,7 +230,7 @@ function backoffOf(backoff: NonNullable<TaskType['backoffSeconds']>): LoadedTask
   const { initial, factor = 2, max = maxBackoffSeconds, jitter = true } = backoff
   return (failure) => {
     const seconds = Math.min(initial * factor ** (failure - 1), max)
-    // So that what failed together does not come back together.
+    // So that tasks that failed together are not retried together.
     return Math.round(seconds * 1000 * (jitter ? 0.5 + Math.random() / 2 : 1))
   }
 }
@@ -246,7 +246,7 @@ function inputChecker(type: TaskType, module: string): LoadedTaskType['checkInpu
     validate(input) ? undefined : describeProblems(validate.errors, path)
 }
 
-/** Defaults are filled in where the value that is checked is also the one that is used. StartError. */
+/** `useDefaults` fills in the defaults of the checked value. StartError. */
 function compile(schema: object, module: string, what: string, useDefaults: boolean): ValidateFunction {
   const { $schema } = schema as { $schema?: string }
   const is2020 = String($schema).includes('2020-12')
@@ -261,11 +261,27 @@ function compile(schema: object, module: string, what: string, useDefaults: bool
   }
 }
 
-/** For the built-in types, whose schemas have tests: compiled when the first input comes. */
+/** For the built-in types, whose schemas have tests: compiled on first use. */
 function ownInputChecker(type: TaskType): LoadedTaskType['checkInput'] {
   const validator = onFirstUse(() => own.compile(type.input))
   return (input, path = 'body/input') => {
     const validate = validator()
     return validate(input) ? undefined : describeProblems(validate.errors, path)
+  }
+}
+
+/** What clients see of a type. */
+export function taskTypeInfo(loaded: LoadedTaskType): TaskTypeInfo {
+  const { type, description, inputSchema, outputSchema, isolation, onShutdown, onLost, concurrency } = loaded
+  return {
+    type,
+    description,
+    inputSchema,
+    ...(outputSchema && { outputSchema }),
+    isolation,
+    onShutdown,
+    onLost,
+    timeoutSeconds: loaded.timeoutMs / 1000,
+    ...(concurrency !== undefined && { concurrency })
   }
 }

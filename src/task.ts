@@ -1,8 +1,10 @@
-/** The vocabulary of tasks: every shape that crosses a border, as a schema and as a type. */
+/** The vocabulary of tasks: every shape that crosses an interface, as a schema and a type. */
 import { type Static, Type } from '@sinclair/typebox'
 
 const enumOf = <T extends string>(values: readonly T[], description: string) =>
   Type.Unsafe<T>({ type: 'string', enum: values, description })
+
+export const maxPriority = 10
 
 export const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const
 export type TaskStatus = (typeof statuses)[number]
@@ -13,7 +15,7 @@ export const TaskStatus = enumOf(statuses, 'Nothing leaves `completed`, `failed`
 export const cancelReasons = ['client', 'shutdown', 'timeout'] as const
 export type CancelReason = (typeof cancelReasons)[number]
 
-/** Why a task was put back into the queue. */
+/** Why a task was requeued. */
 export const requeueReasons = ['retry', 'shutdown', 'lost'] as const
 export type RequeueReason = (typeof requeueReasons)[number]
 
@@ -72,7 +74,7 @@ export const TaskRecord = Type.Object(
     status: TaskStatus,
     progress: Progress,
     attempt: Type.Integer({ minimum: 0, description: 'Numbers the starts, whatever their reason.' }),
-    priority: Type.Integer({ minimum: 0, maximum: 10 }),
+    priority: Type.Integer({ minimum: 0, maximum: maxPriority }),
     labels: Type.Optional(Labels),
     createdAt: Time('When it was accepted.'),
     runAt: Type.Optional(Time('Not to be started before then.')),
@@ -91,7 +93,7 @@ export const TaskRecord = Type.Object(
 )
 export type TaskRecord = Static<typeof TaskRecord>
 
-/** A record as the engines give it: to parse and serialise a result of a mebibyte would hold up the event loop. */
+/** A record as engines return it. Its result stays text: parsing and serialising a mebibyte would block the event loop. */
 export type UnparsedRecord = Omit<TaskRecord, 'result' | 'input'> & {
   /** JSON text. */
   result?: string
@@ -99,7 +101,7 @@ export type UnparsedRecord = Omit<TaskRecord, 'result' | 'input'> & {
   input?: string
 }
 
-/** A record in a list, whose cost must not depend on what tasks return. */
+/** A record in a list, without the fields whose size is up to the task. */
 export const TaskSummary = Type.Omit(TaskRecord, ['result', 'attempts', 'input'], { title: 'TaskSummary' })
 export type TaskSummary = Static<typeof TaskSummary>
 
@@ -109,7 +111,7 @@ export const NewTask = Type.Object(
     type: Type.String({ minLength: 1, maxLength: 100, description: 'One of `GET /api/task-types`.' }),
     input: Type.Unknown({ description: "Checked against the type's own input schema." }),
     priority: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 10, default: 0, description: 'Higher runs first.' })
+      Type.Integer({ minimum: 0, maximum: maxPriority, default: 0, description: 'Higher runs first.' })
     ),
     labels: Type.Optional(Labels),
     runAt: Type.Optional(
@@ -184,7 +186,7 @@ export const TaskQuery = Type.Object(
 )
 export type TaskQuery = Static<typeof TaskQuery>
 
-/** Which tasks an operation on many of them is for; at least one condition. */
+/** Which tasks a bulk operation applies to: at least one condition. */
 export const TaskFilter = Type.Object(
   {
     status: Type.Optional(TaskStatus),
@@ -197,7 +199,7 @@ export const TaskFilter = Type.Object(
 )
 export type TaskFilter = Static<typeof TaskFilter>
 
-/** The body of an operation on many tasks. */
+/** The body of a bulk operation. */
 export const ManyTasks = Type.Object(
   {
     filter: TaskFilter,
@@ -207,7 +209,7 @@ export const ManyTasks = Type.Object(
 )
 export type ManyTasks = Static<typeof ManyTasks>
 
-/** The answer to an operation on many tasks. */
+/** The answer to a bulk operation. */
 export const ManyDone = Type.Object(
   {
     done: Type.Integer({ minimum: 0, description: 'How many tasks were acted on.' }),

@@ -11,7 +11,7 @@ export async function deriveSecret(tokens: readonly string[]): Promise<Buffer> {
   return promisify<string, string, number, Buffer>(scrypt)([...tokens].sort().join('\n'), purpose, 32)
 }
 
-/** Tickets let their holder read one task for a while: an expiry and a signature, so that nothing has to be kept. */
+/** A ticket lets its holder read one task for a while. It is an expiry and a signature, so nothing needs to be stored. */
 export class Tickets {
   readonly #secret: Buffer
   readonly #ttlMs: number

@@ -5,13 +5,13 @@ export interface UncaughtErrorOptions {
   log: Log
   /** Called for each error. */
   count: () => void
-  /** Called for an exception that no task is to blame for: nobody knows what it left behind. */
+  /** Called for an exception outside of any task, which leaves the process in an unknown state. */
   onCrash: () => void
 }
 
 /**
- * Logs and counts what nobody caught, with the inline task that left it behind if there is one. Neither a rejected promise
- * nor a task's own exception says anything about the rest of the process, which goes on.
+ * Logs and counts uncaught errors, with the inline task that caused them if there is one. Neither a rejected promise nor
+ * a task's exception says anything about the rest of the process, which continues.
  */
 export function watchUncaughtErrors({ log, count, onCrash }: UncaughtErrorOptions): void {
   const report = (err: unknown, message: string) => {

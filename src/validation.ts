@@ -6,10 +6,10 @@ interface Problem {
   params?: Record<string, unknown>
 }
 
-// A client's own text comes back in it.
+// The message quotes the client's own text.
 const maxLength = 1000
 
-/** One sentence a problem, each naming the field and, where it has one, the offending or allowed value. */
+/** One sentence for each problem, naming the field and, where there is one, the offending or allowed value. */
 export function describeProblems(problems: readonly Problem[] | null | undefined, root: string): string {
   return (problems ?? [])
     .map(({ keyword, instancePath, message = 'is not valid', params = {} }) => {
@@ -26,7 +26,7 @@ export function describeProblems(problems: readonly Problem[] | null | undefined
     .slice(0, maxLength)
 }
 
-/** The value that `make` makes when it is asked for the first time; compiling schemas would slow every start down. */
+/** Calls `make` on first use: compiling every schema at the start would slow it down. */
 export function onFirstUse<T>(make: () => T): () => T {
   let made: { value: T } | undefined
   return () => {

@@ -8,21 +8,21 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 export const workerFile = fileURLToPath(new URL(`./worker.${extension}`, import.meta.url))
 
 const idleTimeoutMs = 60_000
-/** How long the end of a killed worker is waited for, which one that hangs in the kernel may not reach. */
+/** How long to wait for a killed worker to exit; one that hangs in the kernel may never do so. */
 const killTimeoutMs = 1_000
 
 /** A process or a thread. */
 export interface Worker {
   post(message: ToWorker): void
-  /** Ends it, whatever it does. */
+  /** Kills it, whatever it is doing. */
   kill(): void
 }
 
 export interface WorkerEvents {
   message(message: FromWorker): void
-  /** A line that reached its standard output or error past `process.stdout` and `process.stderr`. */
+  /** A line written to its standard output or error directly, bypassing `process.stdout` and `process.stderr`. */
   output(stream: 'stdout' | 'stderr', line: string): void
-  /** What it died of, after its last message; `interrupted` by a signal that workers ignore once they are up. */
+  /** Why it exited, after its last message; `interrupted` by a signal that workers ignore once they are up. */
   died(cause: string, interrupted: boolean): void
 }
 
@@ -31,7 +31,7 @@ export interface WorkerStarter {
   close(): void
 }
 
-/** What a run asks of the service. */
+/** The callbacks of a run. */
 export interface RunHandler {
   report(report: Report): void
   /** Resolves when the state (JSON text) is durable. */
@@ -41,7 +41,7 @@ export interface RunHandler {
 export interface WorkerRun {
   readonly ended: Promise<RunEnd | { crash: string; stack?: string } | { stopped: 'terminated' }>
   abort(cause: AbortCause): void
-  /** Ends its worker. `replace` starts another at once, for the task that comes next. */
+  /** Kills its worker. `replace` starts another one at once, for the next task. */
   kill(replace: boolean): void
 }
 
@@ -58,14 +58,14 @@ interface Run extends RunHandler {
 interface PooledWorker extends Worker {
   ready: boolean
   killed: boolean
-  /** The error that nobody caught, of which it is about to die. */
+  /** The uncaught error that is about to end it. */
   crash: { crash: string; stack?: string } | undefined
-  /** What it runs, or ran last. */
+  /** The current run, or the last one. */
   run: Run | undefined
   timer: NodeJS.Timeout | undefined
 }
 
-/** Workers that are started when a task needs one, used again, and ended after a minute without a task. */
+/** Starts workers on demand, reuses them, and ends them after a minute without a task. */
 export class WorkerPool {
   readonly #starter: WorkerStarter
   readonly #log: Log
@@ -80,7 +80,7 @@ export class WorkerPool {
     this.#log = log
   }
 
-  /** Runs a job in a worker of its own. The caller limits how many run at once. */
+  /** Runs a job in a free worker. The caller limits how many run at once. */
   run(module: string, job: Job, handler: RunHandler): WorkerRun {
     let resolve: Run['resolve'] = () => {}
     const ended: WorkerRun['ended'] = new Promise((resolveEnded) => {
@@ -166,7 +166,7 @@ export class WorkerPool {
   }
 
   #receiveOfRun(worker: PooledWorker, run: Run, message: Extract<FromWorker, { run: number }>): void {
-    // What a task leaves behind may still log, but has no other effect.
+    // What a finished task left running may still log, but has no other effect.
     if (message.kind === 'log') run.report(message)
     else if (run.ended) return
     else if (message.kind === 'progress') run.report(message)
@@ -200,14 +200,14 @@ export class WorkerPool {
     const { run, killed } = worker
     if (run && !run.ended) {
       if (killed) this.#finish(run, { stopped: 'terminated' })
-      // A signal to the whole group, from before the worker could ignore it. The task has not begun.
+      // A signal to the process group came before the worker could ignore it. The task has not begun.
       else if (interrupted && !worker.ready) this.#assign(run)
       else this.#finish(run, worker.crash ?? { crash: cause })
     } else if (!killed) this.#log.error({ crash: cause, ...worker.crash }, 'a worker died between tasks')
     if (this.#workers.size === 0) this.#closed()
   }
 
-  /** Gives it no task any more. */
+  /** Takes it out of the pool. */
   #remove(worker: PooledWorker): void {
     clearTimeout(worker.timer)
     const index = this.#idle.indexOf(worker)

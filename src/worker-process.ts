@@ -5,14 +5,15 @@ import type { Log } from './log.ts'
 import { Watchdog } from './watchdog.ts'
 import { type WorkerStarter, workerFile } from './worker-pool.ts'
 
-const nicer = 10
-/** How long the last lines of a process that exited are waited for; children of its own may hold its pipes open. */
+// A third of the service's weight: at 10, a tenth of it, tasks starved for 20 s on a machine with ten busy processes a core.
+const nicer = 5
+/** How long to wait for the last lines of a process that exited: its own children may keep its pipes open. */
 const lastLinesMs = 500
 
-// What the heap of the service is limited to does not hold for its children, and some flags would win over theirs.
+// The service's own heap flags must not reach its children, where some of them would override the children's limit.
 const heapFlags = /--max[-_](old[-_]space[-_]size([-_]percentage)?|heap[-_]size)(=|\s+)\S+/g
 
-/** Workers that are child processes: whatever becomes of one, the service survives it. */
+/** Workers as child processes: whatever happens to one, the service survives. */
 export function processStarter(memoryLimitMiB: number, log: Log): WorkerStarter {
   const watchdog = new Watchdog(log)
 
@@ -48,7 +49,7 @@ export function processStarter(memoryLimitMiB: number, log: Log): WorkerStarter 
       if (child.stdout) void readLines(child.stdout, onLine('stdout'))
       if (child.stderr) void readLines(child.stderr, onLine('stderr'))
       child.on('message', events.message)
-      // A task may have cut the connection itself.
+      // The task may have disconnected the channel itself.
       child.on('disconnect', () => child.kill('SIGKILL'))
       child.on('error', (error) => {
         exit = `The process could not be started: ${error.message}`
@@ -62,7 +63,7 @@ export function processStarter(memoryLimitMiB: number, log: Log): WorkerStarter 
       })
       child.on('close', died)
       return {
-        // Of a process that is gone, `died` says so.
+        // The exit handler reports a process that is gone.
         post: (message) => child.send(message, () => {}),
         kill: () => child.kill('SIGKILL')
       }

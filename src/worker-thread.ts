@@ -4,7 +4,7 @@ import type { Log } from './log.ts'
 import type { FromWorker } from './worker.ts'
 import { type WorkerStarter, workerFile } from './worker-pool.ts'
 
-/** Workers that are threads: they start and talk faster than processes, and their memory is the service's own. */
+/** Workers as threads: they start and communicate faster than processes, but share the service's memory. */
 export function threadStarter(memoryLimitMiB: number, log: Log): WorkerStarter {
   let warned = false
   const checkHeapLimit = (heapLimitMiB: number, maxYoungMiB: number) => {
@@ -21,7 +21,7 @@ export function threadStarter(memoryLimitMiB: number, log: Log): WorkerStarter {
     start(events) {
       const thread = new Thread(workerFile, {
         resourceLimits: { maxOldGenerationSizeMb: memoryLimitMiB },
-        // Not piped into those of the service, whose reader may be gone.
+        // Not piped into the service's own streams, whose reader may be gone.
         stdout: true,
         stderr: true
       })

@@ -17,7 +17,7 @@ import {
 } from './task-context.ts'
 import type { TaskType } from './task-type.ts'
 
-/** `run` numbers the runs of one pool: a late message of an ended run must not be taken for one of the next. */
+/** `run` numbers the runs of one pool, so that a late message of an ended run is not mistaken for one of the next. */
 export type ToWorker =
   | { kind: 'run'; run: number; module: string; job: Job }
   | { kind: 'abort'; run: number; cause: AbortCause }
@@ -28,17 +28,17 @@ export type FromWorker =
   | (Report & { run: number })
   | { kind: 'checkpoint'; run: number; id: number; state: string }
   | { kind: 'end'; run: number; end: RunEnd }
-  /** It ends itself now, because of an error that nobody caught. */
+  /** The worker is about to exit because of an uncaught error. */
   | { kind: 'crash'; message: string; stack: string | undefined }
 
 const maxMessages = 500
 const windowMs = 100
 
-// Asked again, the loader takes longer than many a task.
+// Loading a module again, even a cached one, takes longer than many tasks.
 const loaded = new Map<string, TaskType>()
 const saving = new Map<number, { resolve: () => void; reject: (error: Error) => void }>()
 let saves = 0
-/** What it runs, or ran last. */
+/** The current run, or the last one. */
 let current = { run: 0, abort: new AbortController() }
 
 const post = (message: FromWorker) => (parentPort ? parentPort.postMessage(message) : process.send?.(message))
@@ -46,7 +46,7 @@ const post = (message: FromWorker) => (parentPort ? parentPort.postMessage(messa
 const window = { startedAt: 0, messages: 0 }
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-/** Sends at most 5,000 messages a second. A task that says more is held up, not the service that has to listen. */
+/** Sends at most 5,000 messages a second: it slows the task down, rather than the service that reads them. */
 function send(message: FromWorker): void {
   const elapsedMs = performance.now() - window.startedAt
   if (elapsedMs >= windowMs) Object.assign(window, { startedAt: performance.now(), messages: 0 })
@@ -58,7 +58,7 @@ function sendReport(run: number, report: Report): void {
   try {
     send({ ...report, run })
   } catch (error) {
-    // Functions and the like cannot cross; what can be said of them is better than nothing.
+    // Functions and the like cannot be cloned; their description is better than nothing.
     if (report.kind !== 'log') throw error
     send({ ...report, fields: { fields: inspect(report.fields) }, run })
   }
@@ -100,7 +100,7 @@ function receive(message: ToWorker): void {
   }
 }
 
-/** Makes each line that is written to process.stdout or process.stderr one of the service's log. Returns its flush. */
+/** Turns each line written to process.stdout or process.stderr into a line of the service's log. Returns a flush. */
 function logLines(name: 'stdout' | 'stderr'): () => void {
   const splitter = new LineSplitter()
   const log = (lines: string[]) => {
@@ -108,8 +108,8 @@ function logLines(name: 'stdout' | 'stderr'): () => void {
     for (const message of lines) sendReport(current.run, { kind: 'log', level: 'info', fields, message })
   }
   const write = lineWriter(splitter, log)
-  // When it is first asked for, because making it takes time that most tasks need not wait. Not another stream in its
-  // place: in a thread, Node calls functions of its own on it.
+  // Only on first use: creating a stream takes time that most tasks never need. The stream itself is kept, not replaced:
+  // in a thread, Node calls internal methods on it.
   const getStream = Object.getOwnPropertyDescriptor(process, name)?.get
   Object.defineProperty(process, name, {
     configurable: true,
@@ -128,10 +128,10 @@ process.on('uncaughtException', (error) => {
 
 if (parentPort) parentPort.on('message', receive)
 else {
-  // A terminal and a process manager signal the whole group. The service decides when its workers end.
+  // Terminals and process managers signal the whole group, but the service decides when its workers end.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) process.on(signal, () => {})
   process.on('message', receive)
-  // Without the service there is nobody to work for; of one that is too busy to notice, see watchdog.ts.
+  // The service is gone. watchdog.ts handles workers that are too busy to notice.
   process.on('disconnect', () => process.exit(1))
 }
 post({ kind: 'ready', heapLimitMiB: getHeapStatistics().heap_size_limit / 1024 ** 2 })

@@ -97,6 +97,7 @@ class Link {
   readonly #commands: Pipe
   readonly #answers: Pipe
   #halfOpen = false
+  #closed = false
 
   constructor(client: Socket, server: Socket, weather: () => Weather) {
     this.#client = client
@@ -136,10 +137,25 @@ class Link {
   }
 
   close(): void {
+    if (this.#closed) return
+    this.#closed = true
     this.#commands.close()
     this.#answers.close()
-    this.#client.resetAndDestroy()
-    this.#server.resetAndDestroy()
+    cut(this.#client)
+    cut(this.#server)
+  }
+}
+
+/**
+ * Sends an RST. Not to a socket that shuts down: Node 20.20.2 cannot, keeps its handle for ever, and spins when the process
+ * is to exit. `resetAndDestroy` shuts it down itself, and must not be disturbed by what is read meanwhile.
+ */
+export function cut(socket: Socket): void {
+  if (socket.writableEnded) {
+    socket.destroy()
+  } else {
+    socket.pause()
+    socket.resetAndDestroy()
   }
 }
 
@@ -153,7 +169,7 @@ export async function startFaultProxy(t: Teardown, targetPort: number) {
   let refusing = false
   const server = createServer((client) => {
     if (refusing) {
-      client.resetAndDestroy()
+      cut(client)
       return
     }
     const upstream = connect(targetPort, '127.0.0.1')

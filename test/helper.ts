@@ -1,7 +1,6 @@
 /** What most tests need: the app in this process, or the real program in another. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -10,6 +9,7 @@ import { readSettings } from '../src/config.ts'
 import type { Log } from '../src/log.ts'
 import type { TaskContext, TaskType } from '../src/task-type.ts'
 import { checkTaskType, type LoadedTaskType } from '../src/task-types.ts'
+import { newerSource, program } from './build-age.ts'
 
 type Env = Record<string, string>
 
@@ -68,22 +68,14 @@ export function heldTask(policies: Partial<TaskType> = {}) {
 }
 
 const root = new URL('../', import.meta.url)
-// What an image would run, not the sources.
-export const program = new URL('dist/src/server.js', root)
 
 /** Throws if the program is older than its sources: the test would be one of something else. */
 let checked = false
 function requireBuild(): void {
   if (checked) return
   checked = true
-  const built = statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  const sources = ['src', 'plugins', 'routes'].flatMap((dir) =>
-    readdirSync(new URL(dir, root), { recursive: true, encoding: 'utf8' }).map(
-      (name) => new URL(`${dir}/${name}`, root)
-    )
-  )
-  const stale = sources.find((source) => source.pathname.endsWith('.ts') && statSync(source).mtimeMs > built)
-  if (stale) throw new Error(`${stale.pathname} is newer than the build: npm run build`)
+  const newer = newerSource()
+  if (newer) throw new Error(`${newer} is newer than the build: npm run build`)
 }
 
 /** The real program in a process of its own, on a free port; killed when the test ends. Resolves when it listens. */

@@ -32,9 +32,10 @@ const rules: { rule: string; of: (file: string) => boolean; forbidden: (name: st
     forbidden: (name) => name.startsWith('routes/')
   },
   {
-    rule: 'routes reach the core through decorators, but for its shapes and errors',
+    rule: 'routes reach the core through decorators, but for its shapes, errors and version',
     of: (file) => file.startsWith('routes/'),
-    forbidden: (name) => /^(src|plugins)\//.test(name) && !/^src\/(task|task-events|errors)\.ts$/.test(name)
+    forbidden: (name) =>
+      /^(src|plugins)\//.test(name) && !/^src\/(task|task-events|errors|version)\.ts$/.test(name)
   },
   {
     rule: 'the SQLite driver is known in src/embedded only',

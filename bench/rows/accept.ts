@@ -5,17 +5,17 @@ import { withRedis } from '../peer.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 import { startRedis } from '../redis.ts'
 
-const connections = 50
 const schemas = { SCHEMAS: JSON.stringify({ NewTask, TaskStarted }) }
-const request = postText('/api/tasks', {
-  type: 'no-op-inline',
-  input: { part: 'R1', quantity: 10, text: 'x'.repeat(100) }
-})
+/** A task that is as long as many are. */
+export const task = { type: 'no-op-inline', input: { part: 'R1', quantity: 10, text: 'x'.repeat(100) } }
+const oneByOne = { connections: 50, request: postText('/api/tasks', task), tasks: 1 }
 
+/** Each of its connections posts one request after the other, and each request is for so many tasks. */
 export function acceptContender(
   name: string,
   start: () => Promise<Program>,
-  bars: Record<string, Bar> = {}
+  bars: Record<string, Bar> = {},
+  { connections, request, tasks } = oneByOne
 ): Contender {
   return {
     name,
@@ -32,7 +32,7 @@ export function acceptContender(
             while (performance.now() - startedAt < seconds * 1000) {
               const { status, body } = await connection.request(request)
               if (status !== 202) throw new Error(`a task was answered ${status} ${body}`)
-              count++
+              count += tasks
             }
           }
           await Promise.all(open.map(post))

@@ -32,14 +32,14 @@ async function startEngine() {
       started(performance.now())
       return { status: 'completed', result: 'null' }
     },
-    freed: () => {},
-    lost: () => ({ status: 'cancelled', reason: 'shutdown' }),
-    settled: ({ taskId }) => {
+    slotReleased: () => {},
+    resolveLost: () => ({ status: 'cancelled', reason: 'shutdown' }),
+    attemptEnded: ({ taskId }) => {
       const end = ended.get(taskId)
       if (end) end()
       else early.add(taskId)
     },
-    dropped: () => {},
+    attemptLost: () => {},
     committed: () => {},
     changed: () => {},
     changesMissed: () => {}

@@ -23,19 +23,30 @@ export function postAll(type: string): RunTasks {
   }
 }
 
-/** Each is followed to its end before the next is posted; a stream closes its connection in the end. */
-function followEach(type: string): RunTasks {
+/** Each has ended, as `untilEnded` learns, before the same connection posts the next. */
+function runEach(
+  type: string,
+  untilEnded: (taskId: string, program: Program, connection: Connection) => Promise<void>
+): RunTasks {
   return async (program, open, count) => {
     let left = count
     const work = async (connection: Connection) => {
-      while (left-- > 0) {
-        const taskId = await startTask(connection, type, {})
-        await readStream(program.port, `/api/tasks/${taskId}/stream`, () => {})
-      }
+      while (left-- > 0) await untilEnded(await startTask(connection, type, {}), program, connection)
     }
     await Promise.all(open.map(work))
   }
 }
+
+/** Each is followed by a stream, which closes its connection in the end. */
+export const followEach = (type: string): RunTasks =>
+  runEach(type, (taskId, { port }) => readStream(port, `/api/tasks/${taskId}/stream`, () => {}))
+
+/** Each is waited for. */
+export const waitForEach = (type: string): RunTasks =>
+  runEach(type, async (taskId, _program, connection) => {
+    const { body } = await connection.request(getText(`/api/tasks/${taskId}?wait=30`))
+    if (!body.includes('"status":"completed"')) throw new Error(`a task ended otherwise: ${body}`)
+  })
 
 async function isCompleted(connection: Connection, taskId: string): Promise<boolean> {
   const { body } = await connection.request(getText(`/api/tasks/${taskId}`))

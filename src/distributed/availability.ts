@@ -4,6 +4,10 @@ import type { Log } from '../log.ts'
 // A lease loop that has not succeeded for so long makes the process unready, whatever else works.
 const staleMs = 5_000
 
+/** Whether a command was not sent, because its connection was lost; ioredis has no code for that. */
+export const isUnsent = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith("Stream isn't writeable")
+
 /** The one place that knows whether Redis can be used, since when, and why not. */
 export class Availability {
   readonly #log: Log
@@ -43,7 +47,7 @@ export class Availability {
     const { problem } = this
     let reason = error instanceof Error ? error.message || error.name : String(error)
     // It says only that the connection was lost; why was known before.
-    if (reason.startsWith("Stream isn't writeable")) reason = problem ?? 'the connection was lost'
+    if (isUnsent(error)) reason = problem ?? 'the connection was lost'
     if (this.#problem?.reason === reason) return reason
     this.#log.error({ reason }, 'the task store cannot be used')
     this.#problem = { reason, since: this.#problem?.since ?? performance.now() }

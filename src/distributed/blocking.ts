@@ -1,4 +1,4 @@
-import { type Client, forBlocking } from './clients.ts'
+import { type Client, disconnect, forBlocking } from './clients.ts'
 
 // What an answer may take beyond the time that its command blocks.
 const marginMs = 1_000
@@ -34,6 +34,6 @@ export class BlockingConnection {
   }
 
   close(): void {
-    this.#client.disconnect()
+    disconnect(this.#client)
   }
 }

@@ -1,12 +1,11 @@
 import type { EngineHost, TaskChange } from '../engine.ts'
 import { TaskError } from '../errors.ts'
-import { type Client, forSubscribing } from './clients.ts'
+import { type Client, disconnect, forSubscribing } from './clients.ts'
 import { type Connection, inTime } from './connection.ts'
 
-/** How long the scripts of all processes publish changes for one that has not said again that it listens. */
+/** How long the scripts of all processes publish changes for a process that does not renew its watch. */
 const watchedMs = 15_000
-const sayEveryMs = 4_000
-const listenWithinMs = 1_500
+const renewEveryMs = 4_000
 
 /** What happens to all tasks, published by the scripts of every process while one of them listens. */
 export class Changes {
@@ -35,9 +34,9 @@ export class Changes {
     const listening = new Promise<void>((resolve) => {
       subscriber.on('ready', () => void this.#subscribe(subscriber).then(resolve, () => {}))
     })
-    this.#timer = setInterval(() => void this.#say(subscriber).catch(() => {}), sayEveryMs).unref()
+    this.#timer = setInterval(() => void this.#renewWatch(subscriber).catch(() => {}), renewEveryMs).unref()
     try {
-      await inTime(listenWithinMs, listening)
+      await inTime(2 * this.#connection.requestMs, listening)
     } catch (error) {
       throw new TaskError('STORE_UNAVAILABLE', error instanceof Error ? error.message : error)
     }
@@ -47,17 +46,19 @@ export class Changes {
 
   close(): void {
     clearInterval(this.#timer)
-    this.#subscriber?.removeAllListeners('close').disconnect()
+    if (!this.#subscriber) return
+    this.#subscriber.removeAllListeners('close')
+    disconnect(this.#subscriber)
     this.#subscriber = undefined
   }
 
   async #subscribe(subscriber: Client): Promise<void> {
     await subscriber.subscribe(`${this.#key}:changes`)
-    await this.#say(subscriber)
+    await this.#renewWatch(subscriber)
   }
 
-  /** To the scripts, and to the connection, which would not notice by itself that its other end is gone. */
-  async #say(subscriber: Client): Promise<void> {
+  /** Makes the scripts go on publishing, and the connection notice if its other end is gone. */
+  async #renewWatch(subscriber: Client): Promise<void> {
     await Promise.all([
       this.#connection.use((client) => client.set(`${this.#key}:watched`, 1, 'PX', watchedMs)),
       subscriber.ping()

@@ -16,26 +16,43 @@ const common = {
   retryStrategy,
   connectTimeout: 2_000,
   maxRetriesPerRequest: null,
-  // Who wants something while there is no connection is told at once, and decides.
+  // A command that is wanted while there is no connection fails at once, and its caller decides.
   enableOfflineQueue: false,
-  // After a failover the old primary answers so: the new one is found by connecting again.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
+  // An old primary answers so after a failover, or when its replicas are out of reach: the new one is found by connecting again.
+  reconnectOnError: (error: Error) => /^(READONLY|NOREPLICAS)/.test(error.message)
 } satisfies Options
 
 /**
  * For all commands that do not block. One that was under way when the connection broke is sent again, and so may be done
- * twice. (Without autoResendUnfulfilledCommands ioredis 6.0.0 never settles it.)
+ * twice. (Without autoResendUnfulfilledCommands ioredis 6.0.0 never resolves it.)
  */
-export const forCommands = (url: string): Client =>
-  connect(url, { enableAutoPipelining: true, socketTimeout: silentMs })
+export const forCommands = (url: string): Client => connect(url, { socketTimeout: silentMs })
 
 /** For commands that block: those are not sent again, because nobody waits for them any more. */
 export const forBlocking = (url: string, socketTimeout: number): Client =>
   connect(url, { socketTimeout, autoResendUnfulfilledCommands: false })
 
+/**
+ * Sends what is written in the same turn of the event loop at once. Not ioredis's automatic pipelines: there is one of them at
+ * a time, so each command waits for the answers to those before it.
+ */
+export function batchWrites(client: Client): void {
+  if (client instanceof Cluster) return
+  const { stream } = client
+  if (stream === undefined || stream.writableCorked > 0) return
+  stream.cork()
+  setImmediate(() => stream.uncork())
+}
+
 /** For listening, which nobody waits for: it begins anew with each connection. */
 export const forSubscribing = (url: string): Client =>
   connect(url, { autoResubscribe: false, socketTimeout: 10_000 })
+
+/** Drops the connection, and connects no more. */
+export function disconnect(client: Client): void {
+  client.removeAllListeners('end')
+  client.disconnect()
+}
 
 /**
  * `redis://host`, and with TLS `rediss://host`, is one Redis; `redis://sentinel?sentinel=name` asks a Sentinel for its
@@ -54,20 +71,23 @@ function connect(url: string, special: Options): Client {
   }
   if (sentinel !== null) {
     const sentinels = [{ host, port: Number(port || 26379) }]
-    return new Redis({
+    const client = new Redis({
       ...options,
       ...credentials,
       sentinels,
       name: sentinel,
-      sentinelRetryStrategy: retryStrategy
+      // An old primary that still answers is not noticed otherwise.
+      failoverDetector: true,
+      sentinelRetryStrategy: retryStrategy,
+      sentinelCommandTimeout: silentMs
     })
+    // A failover that is told while ioredis 6.0.0 asks for the primary's address ends its client for good.
+    return client.on('end', () => void client.connect().catch(() => {}))
   }
   const { enableOfflineQueue } = common
-  const { enableAutoPipelining = false } = special
   return new Cluster([{ host, port: Number(port || 6379) }], {
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue,
-    enableAutoPipelining,
     redisOptions: { ...options, ...credentials }
   })
 }

@@ -1,15 +1,14 @@
+import { setImmediate } from 'node:timers/promises'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { within } from '../shutdown.ts'
-import type { Availability } from './availability.ts'
+import { type Availability, isUnsent } from './availability.ts'
 import { BlockingConnection } from './blocking.ts'
-import { type Client, forCommands } from './clients.ts'
+import { batchWrites, type Client, disconnect, forCommands } from './clients.ts'
 import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
-const requestMs = 750
-// A connection that was lost is usually there again at once: nobody needs to hear of that.
-const reconnectMs = 500
+const defaultRequestMs = 750
 
 /** The connections of one process to one Redis. Whatever fails is a TaskError STORE_UNAVAILABLE that says why. */
 export class Connection {
@@ -22,9 +21,14 @@ export class Connection {
   /** When the connection was lost; undefined while there is one. */
   #lostAt: number | undefined = performance.now()
   #closed = false
+  /** How often the text of a script was sent. */
+  readonly #texts = new Map<Script, number>()
+  /** How long the command of a request may take. */
+  readonly requestMs: number
 
   /** `key` is the prefix of all keys. */
-  constructor(url: string, key: string, availability: Availability, log: Log) {
+  constructor(url: string, key: string, availability: Availability, log: Log, requestMs = defaultRequestMs) {
+    this.requestMs = requestMs
     this.#url = url
     this.#key = key
     this.#log = log
@@ -50,52 +54,75 @@ export class Connection {
     return new BlockingConnection(this.#url, blockMs)
   }
 
-  /** Runs a script of ours, which may be done twice if its answer is lost. */
+  /**
+   * Runs a script of ours, which may be done twice if its answer is lost. `answered` gets the answer even if it comes too late
+   * for the caller.
+   */
   run(
     script: keyof typeof scripts,
     args: readonly (string | number)[],
-    withinMs = requestMs
+    withinMs = this.requestMs,
+    answered: (reply: unknown) => void = () => {}
   ): Promise<unknown> {
-    return this.use((client) => this.#eval(client, scripts[script], args), withinMs)
+    return this.use((client) => {
+      const answer = this.#eval(client, scripts[script], args)
+      answer.then(answered, () => {})
+      return answer
+    }, withinMs)
   }
 
   /** Does something with the client, within the time that its caller may wait. */
-  async use<T>(command: (client: Client) => Promise<T>, withinMs = requestMs): Promise<T> {
+  async use<T>(command: (client: Client) => Promise<T>, withinMs = this.requestMs): Promise<T> {
     if (this.#closed) throw new TaskError('STORE_UNAVAILABLE', 'it is not open')
     const { unsupported } = this.#availability
     if (unsupported) throw new TaskError('STORE_UNAVAILABLE', unsupported)
-    await this.#reconnected()
-    // The reason why there is no connection says more than that there is none.
-    if (this.#client.status !== 'ready')
-      throw new TaskError('STORE_UNAVAILABLE', this.#availability.problem ?? 'the connection was lost')
-    try {
-      return await inTime(withinMs, command(this.#client))
-    } catch (error) {
-      throw new TaskError('STORE_UNAVAILABLE', this.#failed(error))
+    const giveUpAt = performance.now() + withinMs
+    for (;;) {
+      await this.#reconnected()
+      // The reason why there is no connection says more than that there is none.
+      if (this.#client.status !== 'ready')
+        throw new TaskError('STORE_UNAVAILABLE', this.#availability.problem ?? 'the connection was lost')
+      try {
+        batchWrites(this.#client)
+        return await inTime(withinMs, command(this.#client))
+      } catch (error) {
+        if (!isUnsent(error) || performance.now() > giveUpAt)
+          throw new TaskError('STORE_UNAVAILABLE', this.#failed(error))
+        // The connection was lost, which its client notices in a moment.
+        this.#lostAt ??= performance.now()
+        await setImmediate()
+      }
     }
   }
 
   /** Resolves when there is a connection, or after the time that one may take that was just lost. */
   async #reconnected(): Promise<void> {
     if (this.#lostAt === undefined) return
-    const leftMs = this.#lostAt + reconnectMs - performance.now()
-    if (leftMs <= 0 || this.#client.status === 'ready') return
+    // It is usually there again at once.
+    const leftMs = this.#lostAt + (this.requestMs * 2) / 3 - performance.now()
+    if (leftMs <= 0) return
     const ready = new Promise<void>((resolve) => this.#client.once('ready', () => resolve()))
     await within(leftMs, ready)
   }
 
   close(): void {
     this.#closed = true
-    this.#client.disconnect()
+    disconnect(this.#client)
   }
 
-  async #eval(client: Client, { text, sha }: Script, args: readonly (string | number)[]): Promise<unknown> {
-    try {
-      return await client.evalsha(sha, 1, this.#key, ...args)
-    } catch (error) {
-      // A Redis that was restarted, or has just become the primary, has to be told it once.
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-      return client.eval(text, 1, this.#key, ...args)
+  async #eval(client: Client, script: Script, args: readonly (string | number)[]): Promise<unknown> {
+    for (;;) {
+      const texts = this.#texts.get(script) ?? 0
+      try {
+        return await client.evalsha(script.sha, 1, this.#key, ...args)
+      } catch (error) {
+        // A Redis that was restarted, or has just become the primary, needs the text once.
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+        // Another command has sent it meanwhile: this one comes after it.
+        if ((this.#texts.get(script) ?? 0) > texts) continue
+        this.#texts.set(script, texts + 1)
+        return client.eval(script.text, 1, this.#key, ...args)
+      }
     }
   }
 
@@ -107,13 +134,14 @@ export class Connection {
   /** Looks at what was connected to, each time: it may have been replaced. */
   async #examine(): Promise<void> {
     try {
-      const info = await inTime(requestMs, this.#client.info())
+      const info = await inTime(this.requestMs, this.#client.info())
       const { unsupported, warnings } = examineServer(info)
       this.#availability.examined(unsupported)
       for (const warning of warnings) this.#log.warn(warning)
     } catch (error) {
       this.#failed(error)
     }
+    if (this.#closed) return
     for (const listener of this.#readyListeners) listener()
   }
 }

@@ -3,6 +3,7 @@ import type {
   Engine,
   EngineHost,
   Events,
+  PendingCounts,
   ShutdownReport,
   Submission,
   Submitted,
@@ -31,6 +32,8 @@ export interface DistributedOptions {
   maxPending: number
   retentionMs: number
   failedRetentionMs: number
+  /** How long the command of a request may take, less than half of what the API promises unless said otherwise. */
+  requestMs?: number
   log: Log
 }
 
@@ -122,28 +125,25 @@ export class DistributedEngine implements Engine {
   }
 
   async cancel(taskId: string): Promise<UnparsedRecord> {
-    const cancelled = await this.#change((records) => records.cancel(taskId))
+    const cancelled = await this.#cancel(taskId)
     if (cancelled.was === 'unknown') throw new TaskError('TASK_NOT_FOUND', taskId)
     if (cancelled.was === 'finished') throw new TaskError('TASK_ALREADY_FINISHED', taskId, cancelled.status)
-    return this.#cancelled(cancelled)
+    return cancelled.record
   }
 
   async cancelMany(taskIds: readonly string[]): Promise<number> {
-    const all = await Promise.all(taskIds.map((taskId) => this.#change((records) => records.cancel(taskId))))
-    return all.filter((one) => {
-      if (one.was === 'unknown' || one.was === 'finished' || one.was === 'cancelling') return false
-      this.#cancelled(one)
-      return true
-    }).length
+    const all = await Promise.all(taskIds.map((taskId) => this.#cancel(taskId)))
+    return all.filter(({ was }) => was === 'pending' || was === 'running').length
   }
 
-  #cancelled(cancelled: Extract<Cancelled, { record: UnparsedRecord }>): UnparsedRecord {
-    const { record } = cancelled
-    if (cancelled.was === 'pending') {
-      const { taskId, type, attempt, requestId } = record
-      this.#host?.settled({ taskId, type, attempt, requestId, endedAt: cancelled.endedAt }, cancelledByClient)
+  #cancel(taskId: string): Promise<Cancelled> {
+    const report = (cancelled: Cancelled) => {
+      if (cancelled.was !== 'pending') return
+      const { type, attempt, requestId } = cancelled.record
+      const { endedAt } = cancelled
+      this.#host?.attemptEnded({ taskId, type, attempt, requestId, endedAt }, cancelledByClient)
     }
-    return record
+    return this.#change((records) => records.cancel(taskId, report))
   }
 
   async removeMany(taskIds: readonly string[]): Promise<number> {
@@ -189,8 +189,12 @@ export class DistributedEngine implements Engine {
     this.#open?.worker.setClaiming(claiming)
   }
 
-  async pendingCounts(): Promise<{ pending: number; scheduled: number }> {
-    return this.#opened().records.countPending()
+  async pendingCounts(): Promise<PendingCounts> {
+    return this.#opened().records.pendingCounts()
+  }
+
+  async oldestPendingMs(): Promise<number> {
+    return this.#opened().records.oldestPendingMs()
   }
 
   async check(): Promise<void> {
@@ -232,7 +236,7 @@ export class DistributedEngine implements Engine {
     return result
   }
 
-  /** Forgets what was kept long enough; whichever process comes first does it for all. */
+  /** Deletes what was kept long enough; the first process to come does it for all. */
   async #sweep(): Promise<void> {
     try {
       const { records } = this.#opened()
@@ -245,12 +249,12 @@ export class DistributedEngine implements Engine {
   }
 }
 
-function connect({ url, prefix, maxRunning, log }: DistributedOptions, host: EngineHost) {
+function connect({ url, prefix, maxRunning, requestMs, log }: DistributedOptions, host: EngineHost) {
   // The braces make it the hash tag of Redis Cluster.
   const key = `{${prefix}}`
   const owner = randomUUID()
   const availability = new Availability(log)
-  const connection = new Connection(url, key, availability, log)
+  const connection = new Connection(url, key, availability, log, requestMs)
   const jobs = new Jobs(connection, key, owner)
   const worker = new Worker({ availability, jobs, host, maxRunning, log })
   const records = new Records(connection, key)

@@ -41,7 +41,7 @@ const retryMs = 100
 // Redis no more than following a few.
 const pauseMsPerFeed = 0.01
 const maxPauseMs = 100
-// After a longer silence a removal may have gone unheard.
+// After a longer silence a removal may have been missed.
 const gapMs = 30_000
 
 /** The events of tasks: the log of each in its Redis stream, and what comes live over one blocking connection for all. */

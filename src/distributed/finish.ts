@@ -4,7 +4,7 @@ import type { Finished } from './jobs.ts'
 import type { Slot } from './slots.ts'
 import type { Worker } from './worker.ts'
 
-/** Records the outcome of an attempt, however long Redis refuses it, and claims for the slot that it leaves. */
+/** Records the outcome of an attempt, however long Redis refuses it, and claims for the slot that it releases. */
 export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Promise<void> {
   const { slots, jobs } = worker
   const { task, begun } = slot
@@ -14,7 +14,7 @@ export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Prom
   await worker.persist(
     () => slots.has(slot),
     async () => {
-      // With the slot that this task leaves.
+      // With the slot that this task releases.
       const count = worker.claiming ? slots.free + 1 : 0
       await worker.claim(count, async () => {
         const finished = await jobs.finish(attempt, outcome, {
@@ -39,9 +39,9 @@ function report({ host, log }: Worker, slot: Slot, outcome: Outcome, finished: F
   const status = finished.status === 'refused' ? finished.recorded : finished.status
   const recorded = [outcome, afterCancel(outcome)].find((one) => one.status === status)
   if (recorded) {
-    host.settled({ taskId, type, attempt, requestId, startedAt, endedAt }, recorded)
+    host.attemptEnded({ taskId, type, attempt, requestId, startedAt, endedAt }, recorded)
   } else {
     log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
-    host.dropped(taskId, attempt)
+    host.attemptLost(taskId, attempt)
   }
 }

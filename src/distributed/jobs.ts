@@ -61,8 +61,8 @@ export interface Renewal {
   /** Why Redis can be read but not written. */
   problem: string | undefined
   stops: { taskId: string; attempt: number; cause: 'client' | 'lost' }[]
-  /** What this process has claimed without having heard of it, because an answer was lost. */
-  unheard: ClaimedTask[]
+  /** What this process has claimed without knowing it, because an answer was lost. */
+  unknown: ClaimedTask[]
 }
 
 /** How many tasks to claim at once, and how many this process can have in all. */
@@ -85,6 +85,8 @@ export class Jobs {
   readonly #waiter: BlockingConnection
   readonly #marker: string
   readonly #meta: string
+  /** Where the next look for tasks without a job begins. */
+  #repairFrom = ['', '0']
 
   /** `key` is the prefix of all keys, `owner` the token of this process's leases. */
   constructor(connection: Connection, key: string, owner: string) {
@@ -133,7 +135,7 @@ export class Jobs {
     return this.#finish(taskId, attempt, this.#owner, outcome, agoMs, report, claim)
   }
 
-  /** Ends an attempt whose process is lost. Its job is this process's by a claim, or BullMQ has put it back. */
+  /** Ends an attempt whose process is lost. Its job was claimed by this process, or BullMQ has made it wait again. */
   async finishLost(lost: LostAttempt, outcome: Outcome, claimed: boolean): Promise<Finished> {
     const owner = claimed ? this.#owner : ''
     return this.#finish(lost.taskId, lost.attempt, owner, outcome, 0, undefined, { count: 0, capacity: 0 })
@@ -153,7 +155,7 @@ export class Jobs {
   async renew(known: readonly { taskId: string; attempt: number }[]): Promise<Renewal> {
     const args = known.flatMap(({ taskId, attempt }) => [taskId, attempt])
     const reply = asList(await this.#connection.run('renew', [this.#owner, ...args], renewMs))
-    const [problem, stops, unheard] = reply
+    const [problem, stops, unknown] = reply
     return {
       problem: problem === null ? undefined : String(problem),
       stops: asList(stops).map((stop) => {
@@ -164,16 +166,23 @@ export class Jobs {
           cause: cause === 'client' ? 'client' : 'lost'
         }
       }),
-      unheard: asList(unheard).map((fields) => toClaimedTask(asList(fields)))
+      unknown: asList(unknown).map((fields) => toClaimedTask(asList(fields)))
     }
   }
 
-  /** Puts back the jobs whose leases have run out; answers with the attempts among them that had begun. */
+  /** Requeues the jobs whose leases have run out; resolves with the attempts among them that had begun. */
   async recover(): Promise<LostAttempt[]> {
     return asList(await this.#connection.run('recover', [])).map((fields) => toLostAttempt(asList(fields)))
   }
 
-  /** Resolves when there may be work, or when the time is over. Who gets `true` and takes none has to wake another. */
+  /** Gives tasks their jobs back that were removed from the queue from outside; answers as `recover` does. */
+  async repair(): Promise<LostAttempt[]> {
+    const [lost, ...next] = asList(await this.#connection.run('repair', this.#repairFrom))
+    this.#repairFrom = next.map(String)
+    return asList(lost).map((fields) => toLostAttempt(asList(fields)))
+  }
+
+  /** Resolves when there may be work, or when the time is over. A caller that gets `true` and claims nothing has to wake another process. */
   async waitForWork(ms: number): Promise<boolean> {
     const blockMs = Math.min(maxWaitMs, Math.max(1, ms))
     const command = this.#waiter.run(blockMs, (client) => client.bzpopmin(this.#marker, blockMs / 1000))

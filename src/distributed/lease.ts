@@ -9,8 +9,8 @@ export class LeaseLoop {
   readonly #worker: Worker
   readonly #timer: NodeJS.Timeout
   #renewing: Promise<void> | undefined
-  /** What the last renewal was told of, and was not known. */
-  #unheard = new Set<string>()
+  /** What the last renewal found claimed and unknown here. */
+  #unknown = new Set<string>()
 
   constructor(worker: Worker) {
     this.#worker = worker
@@ -32,12 +32,12 @@ export class LeaseLoop {
   async #renew(): Promise<void> {
     const { availability, jobs, slots, recovery } = this.#worker
     try {
-      const { problem, stops, unheard } = await jobs.renew(slots.known())
+      const { problem, stops, unknown } = await jobs.renew(slots.known())
       for (const { taskId, attempt, cause } of stops) {
         const slot = slots.get(taskId)
-        if (slot?.begun?.attempt === attempt) slot.stop.tell(cause)
+        if (slot?.begun?.attempt === attempt) slot.stop.trigger(cause)
       }
-      this.#recall(unheard)
+      this.#recall(unknown)
       if (problem !== undefined) {
         availability.failed(problem)
         return
@@ -54,9 +54,9 @@ export class LeaseLoop {
    * Takes what was claimed by a command whose answer was lost. An answer that is only on its way comes before the next renewal
    * is sent: what that one does not know of either is taken.
    */
-  #recall(unheard: readonly ClaimedTask[]): void {
-    const lost = unheard.filter(({ taskId }) => this.#unheard.has(taskId))
-    this.#unheard = new Set(unheard.map(({ taskId }) => taskId))
+  #recall(unknown: readonly ClaimedTask[]): void {
+    const lost = unknown.filter(({ taskId }) => this.#unknown.has(taskId))
+    this.#unknown = new Set(unknown.map(({ taskId }) => taskId))
     if (lost.length === 0) return
     const { log } = this.#worker
     log.warn({ tasks: lost.length }, 'tasks were claimed by a command whose answer was lost, they begin now')

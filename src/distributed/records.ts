@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ShutdownReport, Submission, TaskSearch } from '../engine.ts'
+import type { PendingCounts, ShutdownReport, Submission, TaskSearch } from '../engine.ts'
 import { type StoredAttempt, type StoredTask, toRecord, toSummary } from '../stored.ts'
 import type { TaskStatus, TaskSummary, UnparsedRecord } from '../task.ts'
 import type { Connection } from './connection.ts'
@@ -12,9 +12,6 @@ export type Cancelled =
   | { was: 'finished'; status: string }
   | { was: 'running' | 'cancelling'; record: UnparsedRecord }
   | { was: 'pending'; record: UnparsedRecord; endedAt: number }
-
-// A batch of a thousand is one script.
-const submitMs = 1_500
 
 /** What requests do with the tasks that are kept in Redis, one method a script. */
 export class Records {
@@ -36,7 +33,9 @@ export class Records {
     maxPending: number
   ): Promise<{ taskIds: string[] } | { pending: number } | { reused: number }> {
     const args = tasks.flatMap(({ taskId, task }) => toFields(taskId, task))
-    const [answer, detail] = asList(await this.#connection.run('submit', [maxPending, ...args], submitMs))
+    // A batch of a thousand is one script.
+    const withinMs = 2 * this.#connection.requestMs
+    const [answer, detail] = asList(await this.#connection.run('submit', [maxPending, ...args], withinMs))
     if (answer === 'full') return { pending: Number(detail) }
     return answer === 'reused' ? { reused: Number(detail) } : { taskIds: asList(detail).map(String) }
   }
@@ -56,14 +55,12 @@ export class Records {
     return use === null ? undefined : parseUse(use)
   }
 
-  async cancel(taskId: string): Promise<Cancelled> {
-    const reply = await this.#connection.run('cancel', [taskId, randomUUID()])
-    const [was, detail, requeued, endedAt] = asList(reply)
-    if (was === 'unknown') return { was }
-    if (was === 'finished') return { was, status: String(detail) }
-    const record = toRecord(toStoredTask(detail), asList(requeued).map(toStoredAttempt))
-    if (was === 'running' || was === 'cancelling') return { was, record }
-    return { was: 'pending', record, endedAt: Number(endedAt) }
+  /** `answered` gets the answer even if it comes too late for the caller. */
+  async cancel(taskId: string, answered: (cancelled: Cancelled) => void): Promise<Cancelled> {
+    const args = [taskId, randomUUID()]
+    const { requestMs } = this.#connection
+    const late = (reply: unknown) => answered(toCancelled(reply))
+    return toCancelled(await this.#connection.run('cancel', args, requestMs, late))
   }
 
   /** The status that the task had; it is gone if that was a final one. */
@@ -121,7 +118,7 @@ export class Records {
     return (await this.#connection.use((client) => client.get(`${this.#key}:input:${taskId}`))) ?? undefined
   }
 
-  async countPending(): Promise<{ pending: number; scheduled: number }> {
+  async pendingCounts(): Promise<PendingCounts> {
     const queue = `${this.#key}:${queueName}`
     const [prioritized, delayed, waiting, scheduled] = await this.#connection.use((client) =>
       Promise.all([
@@ -132,6 +129,10 @@ export class Records {
       ])
     )
     return { pending: prioritized + delayed + waiting, scheduled }
+  }
+
+  async oldestPendingMs(): Promise<number> {
+    return Number(await this.#connection.run('oldestPending', []))
   }
 
   /** Writes something: reading may work when that does not. */
@@ -147,6 +148,15 @@ export class Records {
     const text = await this.#connection.run('takeShutdown', [randomUUID()])
     return text === null ? undefined : JSON.parse(String(text))
   }
+}
+
+function toCancelled(reply: unknown): Cancelled {
+  const [was, detail, requeued, endedAt] = asList(reply)
+  if (was === 'unknown') return { was }
+  if (was === 'finished') return { was, status: String(detail) }
+  const record = toRecord(toStoredTask(detail), asList(requeued).map(toStoredAttempt))
+  if (was === 'running' || was === 'cancelling') return { was, record }
+  return { was: 'pending', record, endedAt: Number(endedAt) }
 }
 
 function toFields(taskId: string, task: Submission): (string | number)[] {

@@ -31,7 +31,9 @@ export class Recovery {
     if (this.#running || !this.#isDue()) return
     this.#running = true
     try {
-      for (const lost of await this.#worker.jobs.recover()) await this.resolve(lost, false)
+      const { jobs } = this.#worker
+      for (const lost of await jobs.recover()) await this.resolve(lost, false)
+      for (const lost of await jobs.repair()) await this.resolve(lost, false)
     } catch {
       // Whoever looks next finds them.
     } finally {
@@ -43,16 +45,16 @@ export class Recovery {
   async resolve(lost: LostAttempt, claimed: boolean): Promise<void> {
     const { jobs, host, log } = this.#worker
     const { taskId, type, attempt } = lost
-    const outcome = host.lost(lost)
+    const outcome = host.resolveLost(lost)
     try {
       const finished = await jobs.finishLost(lost, outcome, claimed)
       if (finished.status === 'refused') return
       log.warn({ taskId, type, attempt }, 'the process that ran a task is lost')
       const { startedAt, endedAt, status } = finished
       const recorded = status === outcome.status ? outcome : afterCancel(outcome)
-      host.settled({ taskId, type, attempt, startedAt, endedAt }, recorded)
+      host.attemptEnded({ taskId, type, attempt, startedAt, endedAt }, recorded)
     } catch {
-      // Its job is found again, by whoever claims it or when its lease has run out.
+      // Its job is found again, by the next process that claims it, or when its lease has run out.
     }
   }
 

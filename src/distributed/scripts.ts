@@ -5,8 +5,9 @@ import { begin, claim, claiming, describing, release } from './scripts/claim.ts'
 import { finish } from './scripts/finish.ts'
 import { recover, renew } from './scripts/lease.ts'
 import { checkpoint, progress, reporting } from './scripts/progress.ts'
-import { get, list } from './scripts/read.ts'
+import { get, list, oldestPending } from './scripts/read.ts'
 import { remove, removing, sweep } from './scripts/remove.ts'
+import { repair } from './scripts/repair.ts'
 import { search, summaries } from './scripts/search.ts'
 import { shared } from './scripts/shared.ts'
 import { addShutdown, takeShutdown } from './scripts/shutdowns.ts'
@@ -36,11 +37,13 @@ export const scripts = {
   checkpoint: script([], checkpoint),
   renew: script([], describing, renew),
   recover: script(['moveStalledJobsToWait'], recover),
+  repair: script(['addPrioritizedJob'], queueing, repair),
   cancel: script([], cancel),
   remove: script([], removing, remove),
   sweep: script([], removing, sweep),
   get: script([], get),
   list: script([], list),
+  oldestPending: script([], oldestPending),
   search: script([], search),
   summaries: script([], summaries),
   addShutdown: script([], addShutdown),

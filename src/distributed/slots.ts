@@ -60,7 +60,7 @@ export class Slots {
     this.#reserved -= count
   }
 
-  /** Lets whoever waits for a change look again. */
+  /** Wakes what waits for a change. */
   notify(): void {
     this.#changed()
   }

@@ -9,6 +9,7 @@ import { finish } from './finish.ts'
 import type { BegunAttempt, ClaimedTask, Claims, Jobs } from './jobs.ts'
 import { LeaseLoop } from './lease.ts'
 import { Recovery } from './recover.ts'
+import { leaseMs } from './scripts/shared.ts'
 import { type Slot, Slots } from './slots.ts'
 
 export interface WorkerOptions {
@@ -65,12 +66,12 @@ export class Worker {
     this.slots.notify()
   }
 
-  /** Tells a task to stop, if it runs here. */
+  /** Stops a task if it runs here. */
   cancel(taskId: string): void {
-    this.slots.get(taskId)?.stop.tell('client')
+    this.slots.get(taskId)?.stop.trigger('client')
   }
 
-  /** Looks at once for what was claimed without being heard of, and what was lost. */
+  /** Looks at once for what was claimed by commands whose answers were lost, and for what this process has lost. */
   renewLeases(): void {
     void this.#lease.renew()
   }
@@ -108,7 +109,7 @@ export class Worker {
   #takeAll({ claimed, lost, full }: Claims): void {
     this.take(claimed)
     for (const attempt of lost) this.#track(this.recovery.resolve(attempt, true))
-    // It has claimed some without having heard of it.
+    // The answers to some of its claims were lost.
     if (full) this.renewLeases()
     this.slots.notify()
   }
@@ -117,7 +118,7 @@ export class Worker {
   take(tasks: readonly ClaimedTask[]): void {
     const unwanted: string[] = []
     for (const task of tasks) {
-      // A task that this process lost, and was given again before it knew, is heard of again when its slot is free.
+      // A task that this process lost and claimed again, before it knew that, is found by a later renewal, when its slot is free.
       if (this.slots.get(task.taskId)) continue
       if (this.#claiming && this.slots.free > 0) this.#unbegun.push(this.slots.add(task))
       else unwanted.push(task.taskId)
@@ -140,10 +141,16 @@ export class Worker {
       await this.jobs.release(taskIds)
       return
     }
-    const begun = await this.persist(
-      () => true,
-      () => this.jobs.begin(taskIds)
-    )
+    let begun: Map<string, BegunAttempt> | undefined
+    let sentAt: number
+    do {
+      sentAt = performance.now()
+      begun = await this.persist(
+        () => true,
+        () => this.jobs.begin(taskIds)
+      )
+      // An answer that a frozen process reads too late does not say that the leases still last.
+    } while (begun && performance.now() - sentAt > leaseMs)
     for (const slot of slots) {
       const attempt = begun?.get(slot.task.taskId)
       // Cancelled, or lost, before it began.

@@ -3,6 +3,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
@@ -23,18 +24,32 @@ const journals = ['-journal', '-wal']
 // No store that is being made is larger, together with these.
 const unfinishedBytes = 16 * 1024 * 1024
 
-/** Makes a folder that a power loss does not undo. */
+/**
+ * Makes a folder that a power loss does not undo. For a store that does not exist yet, also one that is there: a process
+ * that was killed may have made it, and not synced it into its parent.
+ */
 export function makeFolder(path: string): void {
-  const first = mkdirSync(path, { recursive: true })
-  if (first === undefined) return
-  // A new folder's entry is in its parent.
-  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) {
-    const parent = openSync(dirname(folder), 'r')
+  mkdirSync(path, { recursive: true })
+  const { dev } = statSync(path)
+  for (let folder = path; dirname(folder) !== folder; folder = dirname(folder)) {
+    const parent = openFolder(dirname(folder))
+    if (parent === undefined) return
     try {
+      // Beyond a mount nothing was made.
+      if (fstatSync(parent).dev !== dev) return
       fsyncSync(parent)
     } finally {
       closeSync(parent)
     }
+  }
+}
+
+/** Undefined for one that is not ours to read; then we have not made anything in it either. */
+function openFolder(path: string): number | undefined {
+  try {
+    return openSync(path, 'r')
+  } catch {
+    return undefined
   }
 }
 

@@ -1,40 +1,44 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasync,
-  fdatasyncSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeFileSync
-} from 'node:fs'
+import { existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { StartError } from '../errors.ts'
 import { checkFile, checkIdentity, isEmpty, makeFolder, pragma } from './database-file.ts'
-import { type Disk, errorOf } from './group-commit.ts'
 import { applicationId, migrations } from './migrations.ts'
+import { rewriteLog } from './write-ahead-log.ts'
 
 const memory = ':memory:'
 // A full check reads every page: 0.1 s for 64 MiB, too long for a restart beyond that.
 const checkedBytes = 64 * 1024 * 1024
-// A thread costs a request 10 µs of CPU and a lone write 0.1 ms; the event loop may stand still for so long.
-const quickMs = 1
 
 /**
- * Opens the database file for this process alone and brings its schema up to date.
- * Throws a StartError, with the file untouched, if it is in use, newer, corrupt, not ours or not writable.
+ * Checks a database file and lets go of it again. Throws a StartError, with the file untouched, if it is in use, newer,
+ * corrupt or not ours. For the main thread, before the store's: the driver really closes a database when its thread ends,
+ * and SQLite then copies the log into a file that was to be left alone.
+ */
+export function checkDatabase(location: string): void {
+  if (location === memory) return
+  const path = resolve(location)
+  explained(path, () => {
+    if (!existsSync(path)) return makeFolder(dirname(path))
+    checkFile(path)
+    const db = lock(path)
+    if (!isEmpty(db)) {
+      checkIdentity(path, pragma(db, 'application_id'), pragma(db, 'user_version'))
+      if (statSync(path).size <= checkedBytes) checkPages(db, path)
+    }
+    rewriteLog(`${path}-wal`)
+    closeDatabase(db)
+  })
+}
+
+/**
+ * Opens a database file that was checked, for this process alone, and brings its schema up to date. StartError.
  */
 export function openDatabase(location: string): DatabaseSyncInstance {
   const path = location === memory ? memory : resolve(location)
-  try {
-    if (path !== memory) {
-      makeFolder(dirname(path))
-      checkFile(path)
-    }
-    const db = new DatabaseSync(path, { timeout: 0 })
+  return explained(path, () => {
+    const db = lock(path)
     try {
       prepare(db, path)
       return db
@@ -42,9 +46,7 @@ export function openDatabase(location: string): DatabaseSyncInstance {
       db.close()
       throw error
     }
-  } catch (error) {
-    throw error instanceof StartError ? error : new StartError(explain(path, error), { cause: error })
-  }
+  })
 }
 
 /** Leaves one plain file, and lets go of it. If that fails, what was committed is still in the file and its log. */
@@ -62,42 +64,24 @@ export function closeDatabase(db: DatabaseSyncInstance): void {
   }
 }
 
-/**
- * The disk under the database's write-ahead log, which is one and the same file until the database is closed. The same
- * that SQLite does at each commit with `synchronous = FULL`, but a slow disk is waited for in a thread of libuv's.
- * Undefined for a database in memory.
- */
-export function openLog(db: DatabaseSyncInstance): (Disk & { close(): void }) | undefined {
-  const path = db.location()
-  if (!path) return undefined
-  const log = openSync(`${path}-wal`, 'r')
-  let isQuick = false
-  const sync = (done: (error: Error | null) => void) => {
-    const startedAt = performance.now()
-    const finish = (error: Error | null) => {
-      isQuick = performance.now() - startedAt < quickMs
-      done(error)
-    }
-    if (isQuick) finish(errorOf(() => fdatasyncSync(log)))
-    else fdatasync(log, finish)
-  }
-  // Into the database file, which is synced.
-  const syncAll = () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-  return { sync, syncAll, close: () => closeSync(log) }
+/** SQLite keeps the file locked from its first access on, until the process ends, however it ends. */
+function lock(path: string): DatabaseSyncInstance {
+  const db = new DatabaseSync(path, { timeout: 0 })
+  db.exec('PRAGMA locking_mode = EXCLUSIVE')
+  return db
 }
 
 function prepare(db: DatabaseSyncInstance, path: string): void {
-  // Set before the first access: SQLite then keeps the file locked until this process ends, however it ends.
-  db.exec('PRAGMA locking_mode = EXCLUSIVE')
   if (isEmpty(db)) {
     // By a rollback journal: whatever happens meanwhile, the file is a whole store or, to SQLite, empty.
     db.exec('PRAGMA synchronous = EXTRA')
     migrate(db)
   } else {
     checkIdentity(path, pragma(db, 'application_id'), pragma(db, 'user_version'))
-    if (path !== memory && statSync(path).size <= checkedBytes) checkPages(db, path)
   }
-  // A commit then is durable once the log is synced: openLog. SQLite itself would hold up the event loop for that.
+  // Before anything is copied from it: a process that was killed after a failed sync left pages that only the kernel has.
+  if (path !== memory) rewriteLog(`${path}-wal`)
+  // A commit then is durable once the log is synced, which openLog does.
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
   migrate(db)
   if (path === memory) return
@@ -117,6 +101,14 @@ function migrate(db: DatabaseSyncInstance): void {
 function checkPages(db: DatabaseSyncInstance, path: string): void {
   const verdict = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
   if (verdict !== 'ok') throw new StartError(`${path} is corrupt: ${verdict}`)
+}
+
+function explained<T>(path: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw error instanceof StartError ? error : new StartError(explain(path, error), { cause: error })
+  }
 }
 
 const ownerFile = (path: string) => `${path}.owner`

@@ -13,8 +13,10 @@ interface Feed {
 }
 
 interface Source {
-  settled(): Promise<void> | undefined
-  read(after: number, limit: number): TaskEvent[] | undefined
+  /** So many events after an id from the log, none if there are none yet, undefined if none will come. */
+  read(after: number, limit: number): Promise<TaskEvent[] | undefined>
+  /** Called before the first and after the last reader: whether new events have to be published. */
+  setFollowed(isFollowed: boolean): void
 }
 
 /** Wakes the readers of a task's events, and hands each new event to all of them in its one serialised form. */
@@ -37,19 +39,15 @@ export class Feeds {
     wakeReaders(feed)
   }
 
-  /**
-   * `read` gives so many events after an id from the log, none if there are none yet, undefined if none will come;
-   * `settled` resolves when they are durable.
-   */
   async *follow(
     taskId: string,
     after: number,
     signal: AbortSignal,
-    { settled, read }: Source
+    { read, setFollowed }: Source
   ): AsyncGenerator<readonly TaskEvent[]> {
     const feed = this.#feeds.get(taskId) ?? { recent: [], removed: false, readers: 0, waiting: new Set() }
     this.#feeds.set(taskId, feed)
-    feed.readers++
+    if (feed.readers++ === 0) setFollowed(true)
     let wake = () => {}
     const onAbort = () => wake()
     signal.addEventListener('abort', onAbort)
@@ -58,10 +56,9 @@ export class Feeds {
       while (!signal.aborted) {
         let events = recentAfter(feed, after, caughtUp)
         if (!events) {
-          events = read(after, readLimit)
+          events = await read(after, readLimit)
           if (events === undefined) return
           caughtUp = events.length < readLimit
-          await settled()
           if (events.length === 0) continue
         }
         const last = events.at(-1)
@@ -79,7 +76,10 @@ export class Feeds {
     } finally {
       signal.removeEventListener('abort', onAbort)
       feed.waiting.delete(wake)
-      if (--feed.readers === 0) this.#feeds.delete(taskId)
+      if (--feed.readers === 0) {
+        this.#feeds.delete(taskId)
+        setFollowed(false)
+      }
     }
   }
 }

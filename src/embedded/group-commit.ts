@@ -1,5 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import { TaskError } from '../errors.ts'
+import { errorOf, type WriteAheadLog } from './write-ahead-log.ts'
 
 interface Waiting {
   answer: () => void
@@ -16,7 +17,7 @@ interface Write {
  * When a write is committed: at the end of this event-loop turn (`urgent`), or when the sync that is under way has
  * ended (`normal`), or with the next of these, but after `lazyMs` at the latest.
  */
-type Urgency = 'urgent' | 'normal' | 'lazy'
+export type Urgency = 'urgent' | 'normal' | 'lazy'
 
 // Not to be seen in what people look at, and much at hundreds of tasks that all report their progress.
 const lazyMs = 5
@@ -24,6 +25,9 @@ const lazyMs = 5
 // Callers are answered within two seconds.
 const patienceMs = 1_500
 const stuck = new Error('the disk does not answer')
+
+/** As SQLite's own `wal_autocheckpoint`. */
+const checkpointPages = 1_000
 
 /** A committed transaction that waits for its sync. */
 interface Committed {
@@ -42,25 +46,19 @@ interface Hooks {
   durable(seconds: number): void
   /** A transaction did not happen, or committed ones may not be durable. */
   failed(error: unknown): void
-}
-
-/** Brings what was committed to the disk. */
-export interface Disk {
-  /** Calls back when all that was committed before the call is durable; a quick disk before this returns. */
-  sync(done: (error: Error | null) => void): void
-  /** Throws unless all is durable; for use after `sync` has failed, because the kernel reports a page that it lost only once. */
-  syncAll(): void
+  /** The log could not be copied into the database file, and grows. */
+  checkpointFailed(error: unknown): void
 }
 
 /**
  * Groups writes into transactions: all of an event-loop turn, and all that come while earlier ones are on their way to
- * the disk, which the event loop does not wait for. A write that throws a TaskError must not have changed anything yet;
+ * the disk, which the thread does not wait for. A write that throws a TaskError must not have changed anything yet;
  * it alone is rejected. Any other error rolls the whole transaction back, and all its writes are rejected with
  * STORE_UNAVAILABLE; so are the writes of a transaction whose sync fails, which may turn out durable or not.
  */
 export class GroupCommit {
   readonly #db: DatabaseSyncInstance
-  readonly #disk: Disk | undefined
+  readonly #log: WriteAheadLog | undefined
   readonly #hooks: Hooks
   readonly #begin: ReturnType<DatabaseSyncInstance['prepare']>
   readonly #commit: ReturnType<DatabaseSyncInstance['prepare']>
@@ -74,11 +72,14 @@ export class GroupCommit {
   #syncing: Committed[] = []
   #syncFailed = false
   #stuck = false
+  /** Pages of the log at which a checkpoint is due. */
+  #checkpointAt = checkpointPages
+  #checkpointDue = false
 
-  /** Without a disk, what is committed counts as durable. */
-  constructor(db: DatabaseSyncInstance, disk: Disk | undefined, hooks: Hooks) {
+  /** Without a log, what is committed counts as durable. */
+  constructor(db: DatabaseSyncInstance, log: WriteAheadLog | undefined, hooks: Hooks) {
     this.#db = db
-    this.#disk = disk
+    this.#log = log
     this.#hooks = hooks
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
@@ -101,7 +102,8 @@ export class GroupCommit {
       return
     }
     this.#wanted = true
-    if (this.#scheduled || (this.#syncing.length > 0 && urgency === 'normal')) return
+    // A checkpoint comes when all is durable, so what is urgent waits for it too.
+    if (this.#scheduled || (this.#syncing.length > 0 && (urgency === 'normal' || this.#checkpointDue))) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -109,8 +111,13 @@ export class GroupCommit {
     })
   }
 
+  /** Whether the disk is known to have all that was committed. */
+  get isDurable(): boolean {
+    return !this.#syncFailed && this.#syncing.length === 0 && this.#committed.length === 0
+  }
+
   /** Resolves when all that is committed now is durable; undefined if it is. */
-  settled(): Promise<void> | undefined {
+  durable(): Promise<void> | undefined {
     const last = this.#committed.at(-1) ?? this.#syncing.at(-1)
     if (!last) return undefined
     return new Promise((answer, reject) => {
@@ -156,20 +163,19 @@ export class GroupCommit {
     const transactions = this.#committed
     this.#syncing = transactions
     this.#committed = []
-    let inPlace = true
-    let patience: NodeJS.Timeout | undefined
-    const done = (error: Error | null) => {
-      clearInterval(patience)
-      this.#synced(error, inPlace)
+    const log = this.#log
+    const unwritten = this.#syncFailed && log ? errorOf(() => log.rewrite()) : null
+    if (!log || unwritten) {
+      this.#synced(unwritten)
+      return
     }
-    if (!this.#disk) done(null)
-    else if (this.#syncFailed) done(errorOf(this.#disk.syncAll))
-    else this.#disk.sync(done)
-    inPlace = false
-    if (this.#syncing !== transactions) return
     // Twice half as long: after a pause of the whole process the disk's answer comes behind the first.
     let halves = 0
-    patience = setInterval(() => ++halves === 2 && this.#giveUpWaiting(), patienceMs / 2)
+    const patience = setInterval(() => ++halves === 2 && this.#giveUpWaiting(), patienceMs / 2)
+    log.sync((error) => {
+      clearInterval(patience)
+      this.#synced(error)
+    })
   }
 
   /** Until the disk answers, nothing can be told, and more must not pile up. */
@@ -181,23 +187,25 @@ export class GroupCommit {
     for (const transaction of [...this.#syncing, ...this.#committed]) rejectAll(transaction, stuck)
   }
 
-  #synced(error: Error | null, inPlace: boolean): void {
+  #synced(error: Error | null): void {
     this.#syncFailed = error !== null
     this.#stuck = false
     const transactions = this.#syncing
     try {
-      if (error === null) this.#tell(transactions)
-      else this.#doubt(transactions, error)
+      if (error === null) this.#answer(transactions)
+      else this.#fail(transactions, error)
     } finally {
       this.#syncing = []
+      if (error === null) this.#checkpoint()
       // At once, so that the disk is at work again while the answers are made.
-      if (this.#wanted && !inPlace && error === null && !this.#scheduled) this.#transact()
+      if (this.#checkpointDue && this.#committed.length > 0) this.#sync()
+      else if (this.#wanted && error === null && !this.#scheduled) this.#transact()
       else if (this.#wanted) this.schedule()
       else if (error === null) this.#sync()
     }
   }
 
-  #tell(transactions: Committed[]): void {
+  #answer(transactions: Committed[]): void {
     for (const { startedAt, whenDurable, waiting } of transactions) {
       whenDurable()
       this.#hooks.durable((performance.now() - startedAt) / 1000)
@@ -205,10 +213,30 @@ export class GroupCommit {
     }
   }
 
-  #doubt(transactions: Committed[], error: Error): void {
+  #fail(transactions: Committed[], error: Error): void {
     this.#hooks.failed(error)
     for (const transaction of transactions) rejectAll(transaction, error)
     this.#committed.unshift(...transactions)
+  }
+
+  /**
+   * Copies a long log into the database file, once all of it is durable: the database must not get ahead of its log, in
+   * which a power loss would leave older pages.
+   */
+  #checkpoint(): void {
+    const pages = this.#log?.pages() ?? 0
+    this.#checkpointDue = pages >= this.#checkpointAt
+    if (!this.#log || !this.#checkpointDue || this.#committed.length > 0) return
+    this.#checkpointDue = false
+    this.#checkpointAt = checkpointPages
+    try {
+      this.#log.checkpoint()
+    } catch (error) {
+      // It may have been a sync of the log, too.
+      this.#syncFailed = true
+      this.#checkpointAt = pages + checkpointPages
+      this.#hooks.checkpointFailed(error)
+    }
   }
 
   #rollBack(): void {
@@ -224,16 +252,6 @@ export class GroupCommit {
 function rejectAll(transaction: Committed, error: unknown): void {
   for (const { reject } of transaction.waiting) reject(unavailable(error))
   transaction.waiting = []
-}
-
-/** What is thrown, if anything is. */
-export function errorOf(run: () => void): Error | null {
-  try {
-    run()
-    return null
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
 }
 
 function unavailable(error: unknown): TaskError {

@@ -9,7 +9,7 @@ const chunk = 100
 /**
  * The positions of the newest `limit` tasks before `before` that a search is for. Each type and status, and each label with
  * these, is a stretch of an index in the order of acceptance; what is newest is at the end of one of them. Yields where the
- * event loop may take its turn.
+ * thread may answer others.
  */
 export function* searchStore(
   store: Store,

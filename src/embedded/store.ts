@@ -1,54 +1,15 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
 import { steadyNow } from '../steady-clock.ts'
-import { keptAttempts, type StoredAttempt, type StoredTask } from '../stored.ts'
-import { type EventType, type FinalStatus, isFinalEvent, type TaskStatus } from '../task.ts'
+import { keptAttempts, type StoredAttempt } from '../stored.ts'
+import { type FinalStatus, isFinalEvent, maxPriority, type TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
-
-/** A row of `tasks`: the columns of migrations.ts. */
-export interface TaskRow {
-  seq: number
-  task_id: string
-  type: string
-  status: TaskStatus
-  priority: number
-  attempt: number
-  failures: number
-  requeues: number
-  cancel_requested: number
-  progress: string
-  last_event: number
-  labels: string | null
-  created_at: number
-  ready_at: number
-  run_at: number | null
-  started_at: number | null
-  ended_at: number | null
-  request_id: string | null
-  traceparent: string | null
-  retry_of: string | null
-  retried_as: string | null
-  fingerprint: string | null
-  input: string | null
-}
+import { type EventRow, prepareAll, type RecordRow, type SummaryRow, type TaskRow } from './statements.ts'
 
 /** Why a pending task is not in the queue. */
 const notDelayed = 0
 const inBackoff = 1
 const scheduled = 2
-
-/** With the data of its final event, if it has ended. */
-export type RecordRow = TaskRow & { final_data: string | null }
-
-/** What a list shows of a task; `final_data` only of one that failed or was cancelled. */
-export type SummaryRow = StoredTask & { seq: number }
-
-export interface EventRow {
-  id: number
-  type: EventType
-  at: number
-  data: string
-}
 
 /** Characters of an input that is kept in its task's row, which is rewritten with each change of the task. */
 const shortInput = 1000
@@ -56,21 +17,13 @@ const shortInput = 1000
 /** Characters of a final event's data that are kept with it: SQLite reads what is longer whenever it looks for an event near it. */
 const shortResult = 1000
 
+const priorities = Array.from({ length: maxPriority + 1 }, (_, priority) => priority)
+
 /** Events of a task that are kept; older progress is dropped, state changes never are. */
 const keptEvents = 1000
 
-const eventData = `CASE WHEN e.data = '' THEN (SELECT r.data FROM results r WHERE r.seq = e.seq) ELSE e.data END AS data`
-const final = 'LEFT JOIN events e ON e.seq = t.seq AND e.id = t.last_event'
-const records = `SELECT t.*, coalesce(r.data, e.data) AS final_data FROM tasks t ${final} AND t.ended_at IS NOT NULL
-  LEFT JOIN results r ON r.seq = t.seq`
-// Neither results nor inputs are even looked at.
-const summaries = `SELECT t.seq, t.task_id, t.type, t.status, t.progress, t.attempt, t.priority, t.created_at, t.started_at,
-    t.ended_at, t.labels, t.run_at, t.request_id, t.retry_of, t.retried_as, coalesce(r.data, e.data) AS final_data
-  FROM tasks t ${final} AND t.status IN ('failed', 'cancelled')
-  LEFT JOIN results r ON r.seq = e.seq`
-
 /**
- * All SQL, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
+ * Tasks as they are kept, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
  * The driver types rows as `any`; each method's return type says which columns its statement selects.
  */
 export class Store {
@@ -195,7 +148,7 @@ export class Store {
   }
 
   /** The id of the `task_requeued` event, or undefined if that attempt is over. */
-  putBack(
+  requeue(
     { seq, attempt }: TaskRow,
     cancelRequested: boolean,
     counted: 'failures' | 'requeues',
@@ -204,7 +157,7 @@ export class Store {
   ): number | undefined {
     const [failures, requeues] = counted === 'failures' ? [1, 0] : [0, 1]
     const values = [failures, requeues, readyAt, delayed ? 1 : 0, seq, attempt, cancelRequested ? 1 : 0]
-    return this.#sql.putBack.get(...values)?.last_event
+    return this.#sql.requeue.get(...values)?.last_event
   }
 
   /** Keeps an attempt after which its task was requeued. */
@@ -328,6 +281,19 @@ export class Store {
     return { pending: queued + delayed(inBackoff), scheduled: delayed(scheduled) }
   }
 
+  /**
+   * Since when, by the steady clock, the task waits that has been ready to run for longest: one of those that are first of
+   * their priority in the queue, or of their type out of it. Undefined if there is none.
+   */
+  oldestReady(): number | undefined {
+    const first = [
+      ...priorities.map((priority) => this.#sql.firstQueued.get(priority)),
+      ...this.types().map((type) => this.#sql.firstParked.get(type))
+    ]
+    const readyAt = Math.min(...first.map((row) => row?.ready_at ?? Number.POSITIVE_INFINITY))
+    return Number.isFinite(readyAt) ? readyAt : undefined
+  }
+
   /** Lets the delayed tasks that are due join the queue; how many of them were scheduled. */
   releaseDelayed(): number {
     const now = steadyNow()
@@ -351,120 +317,5 @@ export class Store {
   takeMeta(key: string): unknown {
     const value = this.#sql.takeMeta.get(key)?.value
     return value === undefined ? undefined : JSON.parse(value)
-  }
-}
-
-/** Exported for the test that looks at their plans. */
-export function prepareAll(db: DatabaseSyncInstance) {
-  return {
-    insertTask: db.prepare(
-      `INSERT INTO tasks (seq, task_id, type, status, priority, attempt, last_event, created_at, ready_at, started_at,
-         idempotency_key, fingerprint, input, labels, run_at, delayed, request_id, traceparent, retry_of)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-    ),
-    setRetriedAs: db.prepare('UPDATE tasks SET retried_as = ? WHERE seq = ? AND task_id = ?'),
-    delayed: db.prepare('SELECT delayed FROM tasks WHERE seq = ?'),
-    searched: db.prepare('SELECT task_id, created_at, cancel_requested, retried_as FROM tasks WHERE seq = ?'),
-    newestOfLabel: db.prepare(
-      'SELECT seq FROM labels WHERE label = ? AND type = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?'
-    ),
-    nextTypeOfLabel: db.prepare('SELECT min(type) AS type FROM labels WHERE label = ? AND type > ?'),
-    last: db.prepare('SELECT max(seq) AS seq FROM tasks'),
-    insertInput: db.prepare('INSERT INTO inputs (seq, input) VALUES (?, ?)'),
-    nextQueued: db.prepare(
-      `SELECT seq, type FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
-       ORDER BY priority DESC, seq LIMIT 1`
-    ),
-    park: db.prepare('UPDATE tasks SET delayed = -1 WHERE seq = ?'),
-    unpark: db.prepare(
-      `UPDATE tasks SET delayed = 0 WHERE seq = (
-         SELECT seq FROM tasks INDEXED BY tasks_parked WHERE type = ? AND delayed = -1
-         ORDER BY priority DESC, seq LIMIT 1
-       )`
-    ),
-    unparkAll: db.prepare('UPDATE tasks SET delayed = 0 WHERE delayed = -1'),
-    claimNext: db.prepare(
-      `UPDATE tasks SET status = 'running', attempt = attempt + 1, started_at = ?, progress = '', last_event = last_event + 1
-       WHERE seq = (
-         -- Named, so that no planner ever sorts all that is pending.
-         SELECT seq FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
-         ORDER BY priority DESC, seq LIMIT 1
-       )
-       RETURNING *`
-    ),
-    input: db.prepare('SELECT input FROM inputs WHERE seq = ?'),
-    deleteInput: db.prepare('DELETE FROM inputs WHERE seq = ?'),
-    checkpoint: db.prepare('SELECT state FROM checkpoints WHERE seq = ?'),
-    saveCheckpoint: db.prepare(
-      'INSERT INTO checkpoints (seq, state) VALUES (?, ?) ON CONFLICT (seq) DO UPDATE SET state = excluded.state'
-    ),
-    deleteCheckpoint: db.prepare('DELETE FROM checkpoints WHERE seq = ?'),
-    setProgress: db.prepare(
-      `UPDATE tasks SET progress = ?, last_event = last_event + 1
-       WHERE seq = ? AND attempt = ? AND status = 'running' RETURNING last_event`
-    ),
-    finish: db.prepare(
-      `UPDATE tasks SET status = ?, ended_at = ?, kept_since = ?, delayed = 0, last_event = last_event + 1
-       WHERE seq = ? AND status = ? AND attempt = ? AND cancel_requested = ? RETURNING last_event`
-    ),
-    putBack: db.prepare(
-      `UPDATE tasks SET status = 'pending', failures = failures + ?, requeues = requeues + ?, ready_at = ?,
-         delayed = ?, last_event = last_event + 1
-       WHERE seq = ? AND attempt = ? AND status = 'running' AND cancel_requested = ? RETURNING last_event`
-    ),
-    insertAttempt: db.prepare(
-      'INSERT INTO attempts (seq, attempt, started_at, ended_at, data) VALUES (?, ?, ?, ?, ?)'
-    ),
-    dropAttempt: db.prepare('DELETE FROM attempts WHERE seq = ? AND attempt = ?'),
-    attempts: db.prepare(
-      'SELECT attempt, started_at, ended_at, data FROM attempts WHERE seq = ? ORDER BY attempt'
-    ),
-    deleteAttempts: db.prepare('DELETE FROM attempts WHERE seq = ?'),
-    requestCancel: db.prepare('UPDATE tasks SET cancel_requested = 1 WHERE seq = ?'),
-    insertEvent: db.prepare('INSERT INTO events (seq, id, type, at, data) VALUES (?, ?, ?, ?, ?)'),
-    dropProgress: db.prepare(`DELETE FROM events WHERE seq = ? AND id = ? AND type = 'progress_update'`),
-    eventAfter: db.prepare(
-      `SELECT id, type, at, ${eventData} FROM events e WHERE seq = ? AND id > ? ORDER BY id LIMIT 1`
-    ),
-    eventsAfter: db.prepare(
-      `SELECT id, type, at, ${eventData} FROM events e WHERE seq = ? AND id > ? ORDER BY id LIMIT ?`
-    ),
-    position: db.prepare('SELECT seq, status, last_event FROM tasks WHERE seq = ? AND task_id = ?'),
-    byKey: db.prepare('SELECT task_id, fingerprint FROM tasks WHERE idempotency_key = ?'),
-    page: db.prepare(`${summaries} WHERE t.seq < ? ORDER BY t.seq DESC LIMIT ?`),
-    newest: db.prepare(
-      'SELECT seq FROM tasks WHERE type = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?'
-    ),
-    nextType: db.prepare('SELECT min(type) AS type FROM tasks WHERE type > ?'),
-    bySeq: db.prepare(`${records} WHERE t.seq = ?`),
-    summary: db.prepare(`${summaries} WHERE t.seq = ?`),
-    deleteTask: db.prepare('DELETE FROM tasks WHERE seq = ?'),
-    deleteEvents: db.prepare('DELETE FROM events WHERE seq = ?'),
-    insertResult: db.prepare('INSERT INTO results (seq, data) VALUES (?, ?)'),
-    deleteResult: db.prepare('DELETE FROM results WHERE seq = ?'),
-    endedBefore: db.prepare(
-      `SELECT seq, task_id FROM tasks INDEXED BY tasks_ended
-       WHERE status IN ('completed', 'cancelled') AND kept_since <= ? ORDER BY kept_since LIMIT ?`
-    ),
-    failedBefore: db.prepare(
-      `SELECT seq, task_id FROM tasks INDEXED BY tasks_failed
-       WHERE status = 'failed' AND kept_since <= ? ORDER BY kept_since LIMIT ?`
-    ),
-    running: db.prepare(`SELECT * FROM tasks WHERE type = ? AND status = 'running'`),
-    waiting: db.prepare(
-      `SELECT * FROM tasks INDEXED BY tasks_queue WHERE status = 'pending' AND delayed = 0
-       ORDER BY priority DESC, seq LIMIT ?`
-    ),
-    waitingForTime: db.prepare('SELECT * FROM tasks WHERE delayed > 0 ORDER BY delayed, ready_at LIMIT ?'),
-    countQueued: db.prepare(`SELECT count(*) AS n FROM tasks WHERE status = 'pending' AND delayed = 0`),
-    countDelayed: db.prepare('SELECT count(*) AS n FROM tasks WHERE delayed > 0 AND delayed = ?'),
-    releaseDelayed: db.prepare(
-      'UPDATE tasks SET delayed = 0, ready_at = ? WHERE delayed > 0 AND delayed = ? AND ready_at <= ?'
-    ),
-    nextDelayed: db.prepare('SELECT min(ready_at) AS at FROM tasks WHERE delayed > 0 AND delayed = ?'),
-    setMeta: db.prepare(
-      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
-    ),
-    takeMeta: db.prepare('DELETE FROM meta WHERE key = ? RETURNING value')
   }
 }

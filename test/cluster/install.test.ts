@@ -222,7 +222,10 @@ for (const [engine, engineValues] of Object.entries(engines)) {
           const rollback = ['rollback', 'lastcall', good, '--namespace', namespace, ...wait]
           await must(cluster.helmWithoutValues(major, rollback))
           t.equal((await fetch(`${url}/readyz`)).status, 200)
-          t.equal((await cluster.pods(namespace))[0]?.spec?.containers[0]?.image, 'lastcall:2')
+          // The pods of the stuck image may take a moment to go.
+          const isOld = async () =>
+            (await cluster.pods(namespace)).every(({ spec }) => spec?.containers[0]?.image === 'lastcall:2')
+          t.ok(await until('the old image alone', isOld))
           t.match((await client.get(kept)).body, { status: 'completed' }, 'and has its tasks')
         }
       )

@@ -5,10 +5,11 @@ import pino from 'pino'
 import t from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { readSettings } from '../../src/config.ts'
-import { heldTask, inlineType, startApp, urlOf } from '../helper.ts'
+import { echo } from '../api.ts'
+import { heldTask, startApp, urlOf } from '../helper.ts'
 
 const id = '01890a5d-ac96-774b-bcce-b302099a8057'
-const echo = inlineType({ type: 'echo', run: (input) => input })
+
 const env = { API_TOKENS: 'first-token, second-token' }
 
 const apiRoutes = [

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { inlineType, startApp, urlOf } from '../helper.ts'
+import { echo } from '../api.ts'
+import { startApp, urlOf } from '../helper.ts'
 
-const echo = inlineType({ type: 'echo', run: (input) => input })
 const origin = 'https://shop.example'
 const env = { CORS_ORIGINS: `http://localhost:5173, ${origin.toUpperCase()}:443`, API_TOKENS: 'secret' }
 const authorization = 'Bearer secret'

@@ -1,9 +1,9 @@
 import t from 'tap'
+import { cancel, echo, ended, post, start } from '../api.ts'
 import { heldTask, inlineType, startApp } from '../helper.ts'
 
 type App = Awaited<ReturnType<typeof startApp>>
 
-const echo = inlineType({ type: 'echo', run: (input) => input })
 const failing = inlineType({
   type: 'failing',
   attempts: 2,
@@ -23,12 +23,6 @@ async function scrape(app: App): Promise<Map<string, number>> {
     })
   )
 }
-
-const post = (app: App, payload: object) => app.inject({ method: 'POST', url: '/api/tasks', payload })
-const start = async (app: App, payload: object): Promise<string> => (await post(app, payload)).json().taskId
-const ended = (app: App, taskId: string) => app.inject(`/api/tasks/${taskId}/stream`)
-const cancel = (app: App, taskId: string) =>
-  app.inject({ method: 'POST', url: `/api/tasks/${taskId}/cancel` })
 
 t.test('the store is up until it is closed', async (t) => {
   const app = await startApp(t)
@@ -136,12 +130,12 @@ t.test('refused tasks are counted by reason, and unknown types never become labe
   await held.started()
   await start(app, { type: 'held', input: {} })
 
-  await post(app, { type: 'held', input: {} })
-  await post(app, { type: 'held', input: {} })
-  await post(app, { type: 'held', input: 'not an object' })
-  for (let n = 0; n < 3; n++) await post(app, { type: `mallory-${n}`, input: {} })
+  await post(app, '/api/tasks', { type: 'held', input: {} })
+  await post(app, '/api/tasks', { type: 'held', input: {} })
+  await post(app, '/api/tasks', { type: 'held', input: 'not an object' })
+  for (let n = 0; n < 3; n++) await post(app, '/api/tasks', { type: `mallory-${n}`, input: {} })
   app.shutdown.setDraining(true)
-  await post(app, { type: 'held', input: {} })
+  await post(app, '/api/tasks', { type: 'held', input: {} })
 
   const { body } = await app.inject('/metrics')
   const rejected = [...(await scrape(app))].filter(([name]) => name.startsWith('task_rejected_total'))

@@ -3,7 +3,8 @@ import pino from 'pino'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { readSettings } from '../../src/config.ts'
-import { inlineType, startApp } from '../helper.ts'
+import { echo } from '../api.ts'
+import { startApp } from '../helper.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
@@ -50,7 +51,7 @@ async function loggedApp(t: Test) {
     }
   })
   const settings = readSettings({ TASK_STORE_URL: 'sqlite::memory:', API_TOKENS: 'shop:secret, plain' })
-  const echo = inlineType({ type: 'echo', run: (input) => input })
+
   const app = await buildApp({ settings, logger: pino({ base: null }, sink), types: [echo] })
   t.teardown(() => app.close())
   await app.ready()

@@ -2,9 +2,8 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { echo, start } from '../api.ts'
 import { heldTask, inlineType, startApp, urlOf } from '../helper.ts'
-
-const echo = inlineType({ type: 'echo', run: (input) => input })
 
 interface Event {
   id: string | undefined
@@ -40,9 +39,6 @@ async function open(t: Test, app: FastifyInstance, query = '', headers = {}) {
   }
   return { response, events, until, ended }
 }
-
-const start = async (app: FastifyInstance, payload: object) =>
-  (await app.inject({ method: 'POST', url: '/api/tasks', payload })).json().taskId as string
 
 t.test('all that happens to all tasks is told live, without ids and without progress', async (t) => {
   const held = heldTask()

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { echo, post } from '../api.ts'
 import { heldTask, inlineType, startApp } from '../helper.ts'
 
-const echo = inlineType({ type: 'echo', run: (input) => input })
 const fails = inlineType({
   type: 'fails',
   run: () => {
@@ -15,8 +15,6 @@ const typed = inlineType({
   run: (input) => input
 })
 
-const post = (app: FastifyInstance, url: string, payload: object) =>
-  app.inject({ method: 'POST', url, payload })
 const batch = (app: FastifyInstance, tasks: object[]) => post(app, '/api/tasks/batch', { tasks })
 const list = async (app: FastifyInstance, query = '') =>
   (await app.inject(`/api/tasks?limit=200&${query}`)).json().tasks as { taskId: string; status: string }[]

@@ -1,35 +1,21 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { echo, ended, post, start as startTask, unknownId } from '../api.ts'
 import { heldTask, inlineType, startApp, urlOf } from '../helper.ts'
 
-const echo = inlineType({ type: 'echo', run: (input) => input })
 const fails = inlineType({
   type: 'fails',
   run: () => {
     throw new Error('no')
   }
 })
-const unknown = '01890a5d-ac96-774b-bcce-b302099a8057'
 
-async function post(
-  app: FastifyInstance,
-  url: string,
-  payload?: object,
-  headers: InjectOptions['headers'] = {}
-) {
-  return app.inject({ method: 'POST', url, headers, ...(payload && { payload }) })
-}
-
-async function start(app: FastifyInstance, type: string, more: object = {}): Promise<string> {
-  return (await post(app, '/api/tasks', { type, input: { n: 1 }, ...more })).json().taskId
-}
-
-async function ended(app: FastifyInstance, taskId: string) {
-  return (await app.inject(`/api/tasks/${taskId}?wait=30`)).json()
-}
+/** Starts a task of a type that takes any input. */
+const start = (app: FastifyInstance, type: string, more: object = {}) =>
+  startTask(app, { type, input: { n: 1 }, ...more })
 
 t.test('wait answers as soon as the task has ended, for everybody who waits', async (t) => {
   const held = heldTask()
@@ -65,7 +51,7 @@ t.test('wait is 0 to 60 seconds, and does not wait for what is not there', async
 
   for (const wait of ['-1', '60.1', 'x', '', '1,2', 'Infinity'])
     t.equal((await app.inject(`/api/tasks/${taskId}?wait=${wait}`)).statusCode, 400, wait)
-  t.equal((await app.inject(`/api/tasks/${unknown}?wait=30`)).statusCode, 404)
+  t.equal((await app.inject(`/api/tasks/${unknownId}?wait=30`)).statusCode, 404)
 })
 
 t.test(
@@ -154,7 +140,7 @@ t.test('a retry takes an Idempotency-Key; what has not ended, or is not there, i
     statusCode: 409,
     code: 'TASK_NOT_FINISHED'
   })
-  t.match((await post(app, `/api/tasks/${unknown}/retry`)).json(), {
+  t.match((await post(app, `/api/tasks/${unknownId}/retry`)).json(), {
     statusCode: 404,
     code: 'TASK_NOT_FOUND'
   })
@@ -227,9 +213,10 @@ t.test('a delay is a time at which the task is started, and the record says whic
   const metrics = (await app.inject('/metrics')).body
   t.match(metrics, /^task_scheduled [12]$/m)
   t.match(metrics, /^task_pending 0$/m)
+  t.match(metrics, /^task_oldest_pending_seconds 0$/m)
   const done = await ended(app, soon)
   t.equal(done.status, 'completed')
-  t.ok(Date.parse(done.startedAt) >= Date.parse(done.runAt) - 1)
+  t.ok(Date.parse(done.startedAt ?? '') >= Date.parse(done.runAt ?? '') - 1)
 })
 
 t.test('a list by label takes up to four of them', async (t) => {

@@ -1,16 +1,15 @@
 import { EventEmitter, once } from 'node:events'
 import t, { type Test } from 'tap'
 import type { TaskRecord } from '../../src/task.ts'
+import { cancel, echo, ended, record, start, unknownId } from '../api.ts'
 import { heldTask, inlineType, startApp } from '../helper.ts'
 
 type App = Awaited<ReturnType<typeof startApp>>
 type Headers = Record<string, string>
 
-const unknownId = '01890a5d-ac96-774b-bcce-b302099a8057'
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const uuidv7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-const echo = inlineType({ type: 'echo', run: (input) => input })
 const counted = inlineType({
   type: 'counted',
   input: {
@@ -39,26 +38,10 @@ const postText = (app: App, payload: string | undefined, contentType?: string) =
 
 const postOnce = (app: App, key: string, payload: object) => post(app, payload, { 'idempotency-key': key })
 
-async function start(app: App, payload: object): Promise<string> {
-  const response = await post(app, payload)
-  if (response.statusCode !== 202) throw new Error(`not accepted: ${response.body}`)
-  return response.json().taskId
-}
-
 const get = (app: App, url: string) => app.inject({ url })
-const cancel = (app: App, taskId: string) =>
-  app.inject({ method: 'POST', url: `/api/tasks/${taskId}/cancel` })
 const remove = (app: App, taskId: string) => app.inject({ method: 'DELETE', url: `/api/tasks/${taskId}` })
-const record = async (app: App, taskId: string): Promise<TaskRecord> =>
-  (await get(app, `/api/tasks/${taskId}`)).json()
 const list = async (app: App, query = ''): Promise<{ tasks: TaskRecord[]; nextCursor?: string }> =>
   (await get(app, `/api/tasks${query}`)).json()
-
-/** Its stream ends when the task has ended. */
-async function ended(app: App, taskId: string): Promise<TaskRecord> {
-  await get(app, `/api/tasks/${taskId}/stream`)
-  return record(app, taskId)
-}
 
 /** Everything an error answer promises: its status, its stable code and nothing besides the four fields. */
 function matchError(
@@ -763,11 +746,11 @@ t.test('a task that is tried again at once still counts as running', async (t) =
   await ended(app, later)
 
   t.equal(app.tasks.getActiveTaskCount(), 1)
-  t.equal(app.tasks.remaining(), 1)
+  t.equal(app.tasks.executor.remaining(), 1)
 
   second.release()
   t.match(await ended(app, taskId), { status: 'completed', attempt: 2 })
-  t.equal(app.tasks.remaining(), 0)
+  t.equal(app.tasks.executor.remaining(), 0)
 })
 
 t.test('cancelling a pending task ends it at once, and it never runs', async (t) => {
@@ -935,7 +918,7 @@ t.test('a route that does not exist is 404 in the shape of every error', async (
   const app = await startApp(t)
 
   const requests = [
-    { method: 'GET', url: '/' },
+    { method: 'GET', url: '/nothing' },
     { method: 'GET', url: '/api' },
     { method: 'GET', url: '/api/tasks/x/y/z' },
     { method: 'PUT', url: '/api/tasks' },

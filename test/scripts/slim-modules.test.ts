@@ -6,10 +6,13 @@ import t from 'tap'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const script = join(root, 'scripts/slim-modules.mjs')
-// What an ELF file says that it is for.
-const machines: Record<string, number> = { x64: 0x3e, arm64: 0xb7 }
+// What Node and a builder of images call a processor, and how an ELF file names it.
+const processors = [
+  { arch: 'x64', TARGETARCH: 'amd64', machine: 0x3e },
+  { arch: 'arm64', TARGETARCH: 'arm64', machine: 0xb7 }
+]
 
-for (const [arch, machine] of Object.entries(machines)) {
+for (const { arch, TARGETARCH, machine } of processors) {
   t.test(
     `what is left for an image of ${arch} is what the bundle asks for, with the driver for ${arch}`,
     async (t) => {
@@ -18,8 +21,7 @@ for (const [arch, machine] of Object.entries(machines)) {
       })
       for (const name of ['@photostructure/sqlite', 'node-gyp-build', 'node-addon-api', 'yaml'])
         cpSync(join(root, 'node_modules', name), join(dir, 'node_modules', name), { recursive: true })
-      const pretend = `data:text/javascript,Object.defineProperty(process,'arch',{value:'${arch}'})`
-      execFileSync(process.execPath, ['--import', pretend, script], { cwd: dir })
+      execFileSync(process.execPath, [script], { cwd: dir, env: { ...process.env, TARGETARCH } })
 
       const modules = join(dir, 'node_modules')
       t.strictSame(readdirSync(modules).sort(), ['@photostructure', 'node-addon-api', 'node-gyp-build'])

@@ -21,6 +21,7 @@ const defaults = {
   TASK_RETENTION: 3600,
   FAILED_TASK_RETENTION: 259_200,
   TICKET_TTL: 3600,
+  UI_ENABLED: true,
   WORKER_MEMORY_LIMIT: 512,
   SSE_HEARTBEAT: 15,
   BODY_LIMIT: 10_485_760,
@@ -72,6 +73,7 @@ t.test('a variable that is set is taken, in its type', async (t) => {
     TICKET_TTL: '60',
     TICKET_SECRET: 'signs',
     CORS_ORIGINS: 'https://a.example, http://localhost:5173',
+    UI_ENABLED: 'false',
     SSE_HEARTBEAT: '0.05',
     BODY_LIMIT: '1',
     LINK_CHECK_ALLOW_PRIVATE: 'true'
@@ -90,6 +92,7 @@ t.test('a variable that is set is taken, in its type', async (t) => {
     TASK_RETENTION: 0,
     FAILED_TASK_RETENTION: 86_400,
     TICKET_TTL: 60,
+    UI_ENABLED: false,
     WORKER_MEMORY_LIMIT: 64,
     SSE_HEARTBEAT: 0.05,
     BODY_LIMIT: 1,

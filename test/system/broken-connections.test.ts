@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { startFaultProxy } from '../fault-proxy.ts'
+import t from 'tap'
 import { needsRedis } from '../redis.ts'
-import { setUpPods } from './pods.ts'
+import { taskFiles } from '../task-files.ts'
+import { setUpProxiedPods } from './proxied-pods.ts'
 import { chooseSeed, seededRandom } from './random.ts'
-import { gatedTask } from './service.ts'
 
 t.setTimeout(180_000)
 
@@ -12,7 +11,7 @@ const skip = needsRedis()
 const seed = chooseSeed()
 
 const types = {
-  'gated.mjs': gatedTask(),
+  ...taskFiles('gated'),
   'short.mjs': `import { setTimeout as sleep } from 'node:timers/promises'
   let running = 0
   let most = 0
@@ -29,20 +28,9 @@ const types = {
   }`
 }
 
-/** Pods that reach Redis through proxies of their own. */
-async function setUpProxied(t: Test, settings: Record<string, string>) {
-  const service = await setUpPods(t, types, settings)
-  const startBehindProxy = async () => {
-    const proxy = await startFaultProxy(t, service.redis.port)
-    const pod = await service.start({ TASK_STORE_URL: proxy.url })
-    return { pod, proxy }
-  }
-  return { ...service, startBehindProxy }
-}
-
 t.test(`resets and lost answers cost no task its attempt (LASTCALL_SEED=${seed})`, { skip }, async (t) => {
   const random = seededRandom(seed)
-  const { witness, startBehindProxy } = await setUpProxied(t, { MAX_WORKERS: '4' })
+  const { witness, startBehindProxy } = await setUpProxiedPods(t, types, { MAX_WORKERS: '4' })
   const proxies = [(await startBehindProxy()).proxy, (await startBehindProxy()).proxy]
 
   const taskIds: string[] = []
@@ -85,7 +73,9 @@ t.test(
   'a pod whose connections are half-open says so within five seconds, and heals by itself',
   { skip },
   async (t) => {
-    const { witness, startBehindProxy, gate, openGate } = await setUpProxied(t, { MAX_WORKERS: '4' })
+    const { witness, startBehindProxy, gate, openGate } = await setUpProxiedPods(t, types, {
+      MAX_WORKERS: '4'
+    })
     const { pod, proxy } = await startBehindProxy()
     const other = await startBehindProxy()
     t.ok(other.pod.url)
@@ -119,7 +109,7 @@ t.test(
 )
 
 t.test('while Redis stalls, no more tasks run than a pod has slots', { skip }, async (t) => {
-  const { witness, startBehindProxy } = await setUpProxied(t, { MAX_WORKERS: '2' })
+  const { witness, startBehindProxy } = await setUpProxiedPods(t, types, { MAX_WORKERS: '2' })
   const { proxy } = await startBehindProxy()
   const taskIds: string[] = []
   for (let n = 0; n < 100; n++)

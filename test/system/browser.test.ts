@@ -1,39 +1,18 @@
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { startChromium } from '../chromium.ts'
 import { needsCommand } from '../helper.ts'
+import { taskFiles } from '../task-files.ts'
 import { setUpService } from './service.ts'
 
 t.setTimeout(120_000)
 
 const skip = needsCommand('chromium')
 
-const taskTypes = {
-  'stepper.mjs': `import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'stepper', description: 'Does steps, each once.', input: {}, isolation: 'inline', onShutdown: 'requeue',
-    async run ({ steps }, { checkpoint, progress, restored = 0, signal }) {
-      for (let step = restored + 1; step <= steps; step++) {
-        await sleep(60, undefined, { signal })
-        await checkpoint(step)
-        progress(step / steps)
-      }
-      return steps
-    }
-  }`
-}
+const taskTypes = taskFiles('stepper')
 
 async function startBrowser(t: Test): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync'
-    ]
-  })
+  const browser = await startChromium()
   t.teardown(() => browser.close())
   return browser
 }
@@ -45,7 +24,7 @@ t.test("a browser's EventSource follows a task through a drain and a restart", {
   const port = new URL(server.url).port
   const page = await (await startBrowser(t)).newPage()
   await page.goto(`${server.url}/healthz`)
-  const taskId = await service.witness.start({ type: 'stepper', input: { steps: 30 } }, 'task')
+  const taskId = await service.witness.start({ type: 'stepper', input: { steps: 30, stepMs: 60 } }, 'task')
 
   const followed = page.evaluate(
     (url) =>

@@ -5,18 +5,16 @@ import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { taskFile, taskFiles } from '../task-files.ts'
 import { fakeTime } from './fake-time.ts'
-import { gatedTask, setUpService } from './service.ts'
+import { setUpService } from './service.ts'
 
 t.setTimeout(300_000)
 t.jobs = 4 // they wait most of the time
 
 const types = {
-  'gated.mjs': gatedTask(),
-  'limited.mjs': gatedTask('timeoutSeconds: 3,').replace("'gated'", "'limited'"),
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async () => 1
-  }`,
+  ...taskFiles('gated', 'quick'),
+  'limited.mjs': taskFile('gated', 'timeoutSeconds: 3', 'limited'),
   'again.mjs': `export default {
     type: 'again', description: 'Fails once.', input: {}, isolation: 'inline', attempts: 2, backoffSeconds: 3,
     run (input, { attempt }) { if (attempt === 1) throw new Error('the first time') ; return attempt }

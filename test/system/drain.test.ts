@@ -6,36 +6,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { startServer } from '../helper.ts'
-import { gatedTask, setUpService } from './service.ts'
+import { taskFile, taskFiles } from '../task-files.ts'
+import { setUpService } from './service.ts'
 
 t.setTimeout(180_000)
 
-const taskTypes = {
-  'gated.mjs': gatedTask(),
-  'spin.mjs': `export default { type: 'spin', description: 'Spins.', input: {}, run () { for (;;) {} } }`,
-  'deaf.mjs': `export default {
-    type: 'deaf', description: 'Never settles.', input: {}, isolation: 'inline', run: () => new Promise(() => {})
-  }`,
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
-  }`,
-  // Its file tells what it did, also what a process did that is gone.
-  'stepper.mjs': `import { appendFileSync } from 'node:fs'
-  import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'stepper', description: 'Does steps, each once.', input: {}, isolation: 'inline',
-    onShutdown: 'requeue', onLost: 'requeue',
-    async run ({ notes, steps }, { checkpoint, progress, restored = 0, signal }) {
-      for (let step = restored + 1; step <= steps; step++) {
-        await sleep(20, undefined, { signal })
-        appendFileSync(notes, step + ' ')
-        await checkpoint(step)
-        progress(step / steps)
-      }
-      return steps
-    }
-  }`
-}
+const taskTypes = taskFiles('gated', 'spin', 'deaf', 'quick', 'stepper')
 
 const setUp = (t: Test, settings?: Record<string, string>) => setUpService(t, taskTypes, settings)
 
@@ -213,10 +189,7 @@ t.test('a requeue task that ten processes begin and hand on does every step once
 
 t.test('a task that is put back too often fails, and says why', async (t) => {
   const { dir, start, witness } = setUp(t, { GRACEFUL_SHUTDOWN_TIMEOUT: '0' })
-  const limited = taskTypes['stepper.mjs']
-    .replace("'stepper'", "'limited'")
-    .replace("onLost: 'requeue'", 'maxRequeues: 1')
-  await writeFile(join(dir, 'types', 'limited.mjs'), limited)
+  await writeFile(join(dir, 'types', 'limited.mjs'), taskFile('stepper', 'maxRequeues: 1', 'limited'))
   const input = { notes: join(dir, 'notes'), steps: 10_000 }
   const first = await start()
   const taskId = await witness.start({ type: 'limited', input }, 'task')

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { cut } from '../fault-proxy.ts'
 import { collectType, startServer } from '../helper.ts'
 
 t.setTimeout(300_000)
@@ -429,7 +430,7 @@ t.test('clients that leave in the middle of everything', async (t) => {
     socket.on('error', () => {})
     await once(socket, 'connect')
     socket.write(whole.slice(0, length + 1))
-    socket.resetAndDestroy()
+    cut(socket)
   })
 })
 

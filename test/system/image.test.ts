@@ -15,8 +15,8 @@ import {
 import { distributed } from '../helm/variants.ts'
 import { watchServer } from '../helper.ts'
 import { freePort, needsRedis, startRedis } from '../redis.ts'
+import { taskFile } from '../task-files.ts'
 import { Client } from './client.ts'
-import { gatedTask } from './service.ts'
 
 t.setTimeout(300_000)
 
@@ -32,7 +32,7 @@ const skip =
 
 t.test('the Dockerfile pins its base, and builds and runs with the same Node', async (t) => {
   const dockerfile = await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8')
-  const bases = [...dockerfile.matchAll(/^FROM (\S+:\S+)/gm)].map(([, base]) => base)
+  const bases = [...dockerfile.matchAll(/^FROM \S+ (\S+:\S+)/gm)].map(([, base]) => base)
   for (const base of bases) t.match(base, /^node:\d+\.\d+\.\d+-\w+-slim$/)
   t.equal(new Set(bases).size, 1)
 })
@@ -58,10 +58,13 @@ t.test('the image says what it is, and holds what it needs', { skip }, async (t)
 })
 
 const types = {
-  'gated.mjs': gatedTask(`onShutdown: 'requeue', onLost: 'requeue',`),
+  'gated.mjs': taskFile('gated', "onShutdown: 'requeue', onLost: 'requeue'"),
   'deaf.mjs': `export default {
     type: 'deaf', description: 'Does not listen.', input: {},
     run () { for (;;) {} }
+  }`,
+  'processor.mjs': `export default {
+    type: 'processor', description: 'Says what it runs on.', input: {}, run: () => process.arch
   }`,
   'whoami.mjs': `import { accessSync, constants } from 'node:fs'
   export default {
@@ -73,6 +76,27 @@ const types = {
     }
   }`
 }
+
+const arm64 = process.env.LASTCALL_IMAGE_ARM64 ?? ''
+const skipArm64 =
+  process.env.LASTCALL_NO_EMULATION ??
+  (arm64 === '' && !process.env.CI
+    ? 'LASTCALL_IMAGE_ARM64 names no image: test/image/build arm64 makes one, test/image/emulate lets it run'
+    : needsHelm)
+
+t.test('the image for arm64 runs tasks in child processes and drains', { skip: skipArm64 }, async (t) => {
+  const dir = await makeVolumes(t)
+  const pod = await startPod(t, dir, {}, { from: arm64 })
+  await pod.listening()
+  const taskId = await start(pod.client, 'processor')
+  await pod.client.follow(taskId).done
+  t.match((await pod.client.get(taskId)).body, { status: 'completed', result: 'arm64' })
+  const gated = await start(pod.client, 'gated', { gate: '/gate/open' })
+  await started(pod.client, gated)
+  await pod.kill('SIGTERM')
+  await writeFile(join(dir, 'gate/open'), '')
+  t.strictSame(await pod.exited, [0, null])
+})
 
 /** Volumes of a pod: the claim, owned as fsGroup would have it, and task types as a ConfigMap is mounted, by links to links. */
 async function makeVolumes(t: Test) {
@@ -86,7 +110,12 @@ async function makeVolumes(t: Test) {
 }
 
 /** What a kubelet would make of the pod that the chart renders, on the network of this machine. */
-async function startPod(t: Test, dir: string, values: Record<string, unknown> = {}, redis = '') {
+async function startPod(
+  t: Test,
+  dir: string,
+  values: Record<string, unknown> = {},
+  { redis = '', from = image } = {}
+) {
   const port = await freePort()
   const config = { GRACEFUL_SHUTDOWN_TIMEOUT: 20, CANCEL_GRACE: 1, PORT: port, HOST: '127.0.0.1' }
   const objects = renderChart({
@@ -107,7 +136,7 @@ async function startPod(t: Test, dir: string, values: Record<string, unknown> = 
     ...Object.entries(settings).flatMap(([name, value]) => ['-e', `${name}=${value}`])
   ]
   const name = `lastcall-test-${port}`
-  const child: ChildProcess = spawn('podman', [...args, `--name=${name}`, image], {
+  const child: ChildProcess = spawn('podman', [...args, `--name=${name}`, from], {
     env,
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -231,11 +260,11 @@ t.test(
     const dir = await makeVolumes(t)
     const redis = await startRedis(t)
     const short = { ...distributed, config: { GRACEFUL_SHUTDOWN_TIMEOUT: 1 } }
-    const pod = await startPod(t, dir, short, redis.url)
+    const pod = await startPod(t, dir, short, { redis: redis.url })
     await pod.listening()
     const taskId = await start(pod.client, 'gated', { gate: '/gate/open' })
     await started(pod.client, taskId)
-    const next = await startPod(t, dir, short, redis.url)
+    const next = await startPod(t, dir, short, { redis: redis.url })
     await next.listening()
     const following = next.client.follow(taskId)
     await pod.kill('SIGTERM')

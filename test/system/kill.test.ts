@@ -9,7 +9,7 @@ import { Witness } from './witness.ts'
 
 t.setTimeout(240_000)
 
-const kills = 20
+const kills = 12
 const seed = chooseSeed()
 
 t.test(`what was promised is kept over ${kills} kills under load (LASTCALL_SEED=${seed})`, async (t) => {

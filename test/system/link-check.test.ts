@@ -97,7 +97,7 @@ t.test('SIGTERM in the middle hands the task over, and no link is asked twice', 
   await sites.held()
 
   server.child.kill('SIGTERM')
-  await server.logged(({ msg }) => msg === 'the grace period is over, task is told to stop')
+  await server.logged(({ msg }) => msg === 'the grace period is over, aborting the task')
   const askedBefore = sites.asked.size
   sites.release()
   t.strictSame(await server.exited, [0, null])

@@ -9,7 +9,7 @@ import type { Problem, Witness } from './witness.ts'
 /** What a load is made of; where it runs has these types in its TASKS_DIR. */
 export const loadTypes = {
   'quick.mjs': `export default {
-    type: 'quick', description: 'Doubles a number.', input: {},
+    type: 'quick', description: 'Doubles a number.', input: {}, onShutdown: 'requeue',
     run: ({ n }) => ({ doubled: n * 2 })
   }`,
   'sleeper.mjs': `import { setTimeout as sleep } from 'node:timers/promises'
@@ -34,9 +34,9 @@ export const loadTypes = {
       note('start ' + attempt)
       for (let step = (restored?.step ?? 0) + 1; step <= steps; step++) {
         await sleep(10, undefined, { signal })
-        note('do ' + step)
+        note('do ' + step + ' ' + attempt)
         await checkpoint({ step })
-        note('saved ' + step)
+        note('saved ' + step + ' ' + attempt)
         progress(step / steps)
       }
       return { doubled: n * 2 }
@@ -105,7 +105,7 @@ export class Load {
     const { witness, seed, stepsDir } = this.#options
     for (const { problem, ...more } of problems.slice(0, 5)) t.fail(problem, { seed, ...more })
     t.equal(problems.length, 0, `${this.#posted} tasks were kept as promised`)
-    const records = await Promise.all(witness.taskIds.map((taskId) => witness.read(taskId)))
+    const records = await witness.readAll()
     const wrong = records.filter((record) => !this.#endedAsItShould(record, mayBeLost))
     t.strictSame(wrong.slice(0, 5), [], 'every task ended as its type and its luck say')
     const listed: string[] = []
@@ -178,9 +178,11 @@ async function findWrongSteps(dir: string): Promise<string[]> {
     const notes = await readFile(join(dir, taskId), 'utf8')
     let [attempt, done, saved] = [0, 0, 0]
     for (const note of notes.trimEnd().split('\n')) {
-      const [what, text] = note.split(' ')
+      const [what, text, of] = note.split(' ')
       const number = Number(text)
-      if (what === 'start' && number <= attempt) wrong.push(`${taskId}: attempt ${number} again:\n${notes}`)
+      // A process that was frozen goes on with its attempt until it learns that it has lost it.
+      if ((what === 'start' ? number : Number(of)) < attempt) continue
+      if (what === 'start' && number === attempt) wrong.push(`${taskId}: attempt ${number} again:\n${notes}`)
       if (what === 'do' && number <= saved) wrong.push(`${taskId}: step ${number} again:\n${notes}`)
       if (what === 'do' && number > done + 1) wrong.push(`${taskId}: step ${done + 1} left out:\n${notes}`)
       if (what === 'start') attempt = number

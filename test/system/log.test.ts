@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { program, programNode, startServer } from '../helper.ts'
+import { program } from '../build-age.ts'
+import { programNode, startServer } from '../helper.ts'
 import { freePort } from '../redis.ts'
 
 t.setTimeout(180_000)

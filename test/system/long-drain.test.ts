@@ -4,10 +4,11 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { needsRedis, startRedis } from '../redis.ts'
+import { taskFiles } from '../task-files.ts'
 import { follow } from './event-source.ts'
 import { fakeTime } from './fake-time.ts'
 import { needsNginx, startNginx } from './nginx.ts'
-import { gatedTask, setUpService } from './service.ts'
+import { setUpService } from './service.ts'
 
 t.setTimeout(300_000)
 t.jobs = 8 // they wait most of the time
@@ -15,10 +16,7 @@ t.jobs = 8 // they wait most of the time
 const longSeconds = 80
 
 const types = {
-  'gated.mjs': gatedTask(),
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
-  }`
+  ...taskFiles('gated', 'quick')
 }
 
 interface Asked {
@@ -101,7 +99,6 @@ for (const [engine, { skip, url: storeUrl }] of Object.entries(stores)) {
     const { dir, server, witness, client, running, stream, input, inspect, openGate } = await setUp(t)
     const nginx = await startNginx(t, dir)
     await nginx.point([server.url])
-    while ((await ask(`${nginx.url}/healthz`)).status !== 200) await sleep(50) // until its workers are new
     const proxied = follow(() => `${nginx.url}/api/tasks/${running}/stream`)
     t.teardown(() => proxied.stop())
     await proxied.seen(({ type }) => type === 'task_started')

@@ -2,16 +2,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { needsRedis } from '../redis.ts'
+import { taskFile } from '../task-files.ts'
 import { Load, loadTypes } from './load.ts'
 import { clientOf, setUpPods } from './pods.ts'
 import { chooseSeed, seededRandom } from './random.ts'
-import { gatedTask } from './service.ts'
 import { soak } from './soak.ts'
 
 t.setTimeout(900_000)
 
 const skip = needsRedis()
-const kills = soak ? 100 : 10
+const kills = soak ? 100 : 6
 const redisRestarts = soak ? 10 : 3
 // What a lost pod's tasks may take until they are judged.
 const recoveredWithinMs = 10_000
@@ -19,7 +19,7 @@ const recoveredWithinMs = 10_000
 const unfinished = 60
 const seed = chooseSeed()
 
-const gated = { 'gated.mjs': gatedTask(`onLost: 'requeue',`) }
+const gated = { 'gated.mjs': taskFile('gated', "onLost: 'requeue'") }
 
 t.test(
   `what was promised is kept over ${kills} kills of three pods (LASTCALL_SEED=${seed})`,
@@ -76,7 +76,7 @@ t.test(
 )
 
 t.test('the tasks of a killed pod run elsewhere, or fail, within ten seconds', { skip }, async (t) => {
-  const types = { ...gated, 'fragile.mjs': gatedTask().replace("'gated'", "'fragile'") }
+  const types = { ...gated, 'fragile.mjs': taskFile('gated', '', 'fragile') }
   const { start, retire, client, witness, gate, openGate } = await setUpPods(t, types, { MAX_WORKERS: '2' })
   const victim = await start()
   const requeued = await witness.start({ type: 'gated', input: { gate } }, 'requeued')
@@ -165,7 +165,10 @@ t.test('a pod that was frozen and comes back changes nothing, and is told to sto
   frozen.child.kill('SIGCONT')
   const given = await frozen.logged(({ msg }) => msg.startsWith('an attempt was given up'))
   t.match(given, { taskId, attempt: 1 })
-  const errors = frozen.lines.filter(({ level }) => level >= 50)
+  // A command that was under way when it was frozen took too long by its clock: it connects again.
+  const errors = frozen.lines.filter(
+    ({ level, reason }) => level >= 50 && !/^Socket timeout/.test(`${reason}`)
+  )
   t.strictSame(errors, [], 'it takes that for no error')
   await openGate()
 

@@ -1,14 +1,12 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { startServer } from '../helper.ts'
+import { taskFiles } from '../task-files.ts'
 
 t.setTimeout(120_000)
 
 const types = t.testdir({
-  'hold.mjs': `export default {
-    type: 'hold', description: 'Runs until it is told to stop.', input: {}, isolation: 'inline', onShutdown: 'requeue',
-    run: (_, { signal }) => new Promise((resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-  }`,
+  ...taskFiles('hold'),
   'again.mjs': `export default {
     type: 'again', description: 'Fails, and waits for its next attempt.', input: {}, isolation: 'inline', attempts: 2,
     backoffSeconds: 1000, run: () => { throw new Error('not yet') }

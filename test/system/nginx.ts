@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,11 +30,32 @@ export async function startNginx(t: Test, dir: string) {
   }
   return {
     url,
-    /** Sends new requests to these servers; what is under way goes on. */
+    /** Sends new requests to these servers, from when it resolves on; what is under way goes on. */
     point: async (servers: readonly string[]) => {
       await configure(servers)
+      const before = new Set(acceptingWorkers(child.pid))
       child.kill('SIGHUP')
+      for (;;) {
+        const workers = acceptingWorkers(child.pid)
+        if (workers.length > 0 && !workers.some((pid) => before.has(pid))) return
+        await sleep(10)
+      }
     }
+  }
+}
+
+/** After a reload, workers of the old configuration take connections until they are told to shut down. */
+function acceptingWorkers(master: number | undefined): string[] {
+  const children = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ')
+  return children.filter((pid) => titleOf(pid).startsWith('nginx: worker process\0'))
+}
+
+/** Empty of a process that is gone. */
+function titleOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/ *\0*$/, '\0')
+  } catch {
+    return ''
   }
 }
 

@@ -3,35 +3,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { needsRedis } from '../redis.ts'
+import { taskFile, taskFiles } from '../task-files.ts'
 import { clientOf, type Pod, setUpPods } from './pods.ts'
-import { gatedTask } from './service.ts'
 
 t.setTimeout(180_000)
 
 const skip = needsRedis()
 
 const taskTypes = {
-  'gated.mjs': gatedTask(),
-  'requeued.mjs': gatedTask(`onShutdown: 'requeue',`).replace("'gated'", "'requeued'"),
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
-  }`,
-  // Its file tells what it did, in whatever process.
-  'stepper.mjs': `import { appendFileSync } from 'node:fs'
-  import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'stepper', description: 'Does steps, each once.', input: {}, isolation: 'inline',
-    onShutdown: 'requeue', onLost: 'requeue',
-    async run ({ notes, steps }, { checkpoint, progress, restored = 0, signal }) {
-      for (let step = restored + 1; step <= steps; step++) {
-        await sleep(20, undefined, { signal })
-        appendFileSync(notes, step + ' ')
-        await checkpoint(step)
-        progress(step / steps)
-      }
-      return steps
-    }
-  }`
+  ...taskFiles('gated', 'quick', 'stepper'),
+  'requeued.mjs': taskFile('gated', "onShutdown: 'requeue'", 'requeued')
 }
 
 const setUp = (t: Test, settings?: Record<string, string>) => setUpPods(t, taskTypes, settings)
@@ -131,7 +112,7 @@ t.test(
     t.equal((await idle.exited)[0], 0)
     t.equal((await idle.logged(({ msg }) => msg === 'drained')).outcome, 'clean')
     t.notOk(
-      idle.lines.some(({ msg }) => msg === 'task ended' || msg === 'task put back'),
+      idle.lines.some(({ msg }) => msg === 'task ended' || msg === 'task requeued'),
       'it took none of them'
     )
     await openGate()
@@ -291,7 +272,9 @@ t.test('retention leaves nothing behind in Redis', { skip }, async (t) => {
     'tasks:events',
     'tasks:marker'
   ]
-  const left = keys.split(/\s+/).filter((key) => key !== '' && !/:inbox:|:once:|stalled-check/.test(key))
+  const left = keys
+    .split(/\s+/)
+    .filter((key) => key !== '' && !/:inbox:|:once:|stalled-check|:repair/.test(key))
   t.strictSame(
     left.filter((key) => !constant.includes(key.replace('{lastcall}:', ''))),
     [],

@@ -4,8 +4,9 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { needsHelm, only, renderChart } from '../helm/chart.ts'
 import { needsCommand } from '../helper.ts'
+import { taskFiles } from '../task-files.ts'
 import { startPrometheus } from './prometheus.ts'
-import { gatedTask, setUpService } from './service.ts'
+import { setUpService } from './service.ts'
 
 t.setTimeout(120_000)
 
@@ -13,12 +14,8 @@ const skip = needsCommand('prometheus')
 const file = (name: string) => readFileSync(new URL(`../../helm/files/${name}`, import.meta.url), 'utf8')
 
 const taskTypes = {
-  'gated.mjs': gatedTask(),
+  ...taskFiles('gated', 'spin', 'deaf'),
   'quick.mjs': `export default { type: 'quick', description: 'Ends at once.', input: {}, run: () => 1 }`,
-  'spin.mjs': `export default { type: 'spin', description: 'Spins.', input: {}, run () { for (;;) {} } }`,
-  'deaf.mjs': `export default {
-    type: 'deaf', description: 'Never settles.', input: {}, isolation: 'inline', run: () => new Promise(() => {})
-  }`,
   'fails.mjs': `export default {
     type: 'fails', description: 'Fails twice.', input: {}, attempts: 2, run () { throw new Error('no') }
   }`

@@ -55,6 +55,23 @@ t.test("the README's demo goes on where a killed service was", async (t) => {
   )
 })
 
+t.test('the commands in docs/graceful-shutdown.md drain a process by hand', async (t) => {
+  const server = await startServer(t, { TASK_STORE_URL: 'sqlite::memory:', ADMIN_TOKEN: 'secret' })
+  const session = codeAfter('docs/graceful-shutdown.md', 'session: drain').replaceAll(
+    'localhost:3000',
+    new URL(server.url).host
+  )
+
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', session], {
+    env: { ...process.env, ADMIN_TOKEN: 'secret' }
+  })
+
+  const [started, status, stopped] = stdout.split(/(?<=\})(?=\{)/).map((answer) => JSON.parse(answer))
+  t.match(started, { draining: true, phase: 'draining', reason: 'admin' })
+  t.match(status, { draining: true, activeTasks: 0 })
+  t.match(stopped, { draining: false, phase: 'serving', reason: null })
+})
+
 t.test('the example in docs/writing-a-task.md does what it says', async (t) => {
   const dir = t.testdir({ 'price-list.mjs': codeAfter('docs/writing-a-task.md', 'example: price-list.mjs') })
   const server = await startServer(t, { TASK_STORE_URL: `sqlite:${dir}/tasks.db`, TASKS_DIR: dir })

@@ -4,19 +4,16 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { needsCommand, spawnServer, startServer } from '../helper.ts'
 import { durable, freePort, needsRedis, startRedis } from '../redis.ts'
+import { taskFiles } from '../task-files.ts'
 import { Client } from './client.ts'
 import { setUpPods } from './pods.ts'
-import { gatedTask } from './service.ts'
 
 t.setTimeout(180_000)
 
 const skip = needsRedis()
 
 const taskTypes = {
-  'gated.mjs': gatedTask(),
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
-  }`
+  ...taskFiles('gated', 'quick')
 }
 
 const post = (url: string, headers: Record<string, string> = {}) =>

@@ -5,20 +5,6 @@ import { startServer } from '../helper.ts'
 import { Client } from './client.ts'
 import { Witness } from './witness.ts'
 
-/** A task that runs until the test opens its gate, which is a file. */
-export const gatedTask = (policies = '') => `import { access } from 'node:fs/promises'
-  import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'gated', description: 'Runs until a file is there.', input: {}, isolation: 'inline', ${policies}
-    async run ({ gate }, { signal }) {
-      for (;;) {
-        signal.throwIfAborted()
-        if (await access(gate).then(() => true, () => false)) return 'through'
-        await sleep(10, undefined, { signal })
-      }
-    }
-  }`
-
 /** A store, task types, a gate, and a witness who finds whatever server was started last. */
 export function setUpService(t: Test, types: Record<string, string>, settings: Record<string, string> = {}) {
   const dir = t.testdir({ types })

@@ -3,7 +3,8 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { spawnServer } from '../helper.ts'
-import { gatedTask, setUpService } from './service.ts'
+import { taskFile, taskFiles } from '../task-files.ts'
+import { setUpService } from './service.ts'
 
 t.setTimeout(180_000)
 
@@ -11,10 +12,8 @@ t.setTimeout(180_000)
 const hangsAfterMs = 20_000
 
 const taskTypes = {
-  'gated.mjs': gatedTask("onShutdown: 'requeue', onLost: 'requeue', maxRequeues: 1000,"),
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
-  }`
+  'gated.mjs': taskFile('gated', "onShutdown: 'requeue', onLost: 'requeue', maxRequeues: 1000"),
+  ...taskFiles('quick')
 }
 
 const setUp = (t: Test, settings?: Record<string, string>) => setUpService(t, taskTypes, settings)

@@ -6,7 +6,8 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { program, spawnServer, startServer } from '../helper.ts'
+import { program } from '../build-age.ts'
+import { spawnServer, startServer } from '../helper.ts'
 import { fakeTime } from './fake-time.ts'
 import { refusedStart } from './refused-start.ts'
 
@@ -54,6 +55,23 @@ t.test('a task type that is never loaded stops the start with the name of its fi
   const server = spawnServer(t, { ...slowTypes(t, 'await new Promise(() => {})'), FAKETIME: '+0 x30' })
   t.strictSame(await server.exited, [1, null])
   t.match(server.lines.at(-1)?.msg, /slow\.mjs was not loaded within 60 seconds/)
+})
+
+t.test('the start says at which address, which version, where to look and who may', async (t) => {
+  for (const [env, expected] of [
+    [{}, { ui: /\/ui$/, access: 'open to everyone who reaches it', admin: 'off' }],
+    [
+      { UI_ENABLED: 'false', API_TOKENS: 'shop:secret', ADMIN_TOKEN: 'secret' },
+      { ui: undefined, access: 'with one of API_TOKENS', admin: 'with ADMIN_TOKEN' }
+    ]
+  ] as const) {
+    const server = await startServer(t, { TASK_STORE_URL: 'sqlite::memory:', ...env })
+    const line = await server.logged(({ msg }) => / is ready$/.test(msg))
+    t.match(line, { level: 30, msg: /^lastcall \d+\.\d+\.\d+ is ready$/, api: `${server.url}/api` })
+    t.match(line, { docs: `${server.url}/docs`, ...expected })
+    t.notMatch(JSON.stringify(server.lines), 'secret')
+    t.equal((await fetch(String(line.docs))).status, 200)
+  }
 })
 
 /** The settings of a task type whose module does something first. */

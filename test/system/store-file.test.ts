@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { TaskPage } from '../../src/task.ts'
 import { startServer } from '../helper.ts'
+import { taskFiles } from '../task-files.ts'
 import { refusedStart } from './refused-start.ts'
 
 t.setTimeout(240_000)
@@ -21,14 +22,7 @@ async function contents(dir: string): Promise<Record<string, string>> {
   )
 }
 
-const taskTypes = {
-  'hold.mjs': `export default {
-    type: 'hold', description: 'Runs until it is told to stop.', input: {}, isolation: 'inline', onShutdown: 'requeue',
-    run: (_, { signal }) => new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason))
-    })
-  }`
-}
+const taskTypes = taskFiles('hold')
 const typesDir = t.testdir({ types: taskTypes, SIGTERM: {}, SIGKILL: {} })
 const accepted = 100
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { spawnServer } from '../helper.ts'
+import { taskFile } from '../task-files.ts'
 import { Client } from './client.ts'
 import { chooseSeed, seededRandom } from './random.ts'
 import { soak } from './soak.ts'
@@ -10,14 +11,13 @@ import { Witness } from './witness.ts'
 
 t.setTimeout(900_000)
 
-const terminations = soak ? 200 : 50
+const terminations = soak ? 200 : 20
 const posters = 4
 const adminToken = 'operator'
 
 const taskTypes = {
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once, in a process.', input: {}, run: ({ n }) => n
-  }`,
+  'quick.mjs': taskFile('quick', "isolation: 'process'"),
+  'stepper.mjs': taskFile('stepper', 'maxRequeues: 1000'),
   'sleeper.mjs': `import { setTimeout as sleep } from 'node:timers/promises'
   export default {
     type: 'sleeper', description: 'Waits, and says so.', input: {}, isolation: 'inline',
@@ -36,22 +36,6 @@ const taskTypes = {
   'spin.mjs': `export default {
     type: 'spin', description: 'Spins for a second.', input: {},
     run () { for (const end = Date.now() + 1000; Date.now() < end;) {} }
-  }`,
-  // Its file tells what it did, also what a process did that is gone.
-  'stepper.mjs': `import { appendFileSync } from 'node:fs'
-  import { setTimeout as sleep } from 'node:timers/promises'
-  export default {
-    type: 'stepper', description: 'Does steps, each once.', input: {}, isolation: 'inline',
-    onShutdown: 'requeue', onLost: 'requeue', maxRequeues: 1000,
-    async run ({ notes, steps }, { checkpoint, progress, restored = 0, signal }) {
-      for (let step = restored + 1; step <= steps; step++) {
-        await sleep(30, undefined, { signal })
-        appendFileSync(notes, step + ' ')
-        await checkpoint(step)
-        progress(step / steps)
-      }
-      return steps
-    }
   }`
 }
 
@@ -82,7 +66,7 @@ t.test(`what was promised is kept over ${terminations} SIGTERMs (LASTCALL_SEED=$
       const type = random.pick(['quick', 'sleeper', 'sleeper', 'stepper', 'stepper', 'deaf', 'spin'])
       const notes = join(dir, 'notes', key)
       const steps = 1 + random.below(30)
-      const input = type === 'stepper' ? { notes, steps } : { n }
+      const input = type === 'stepper' ? { notes, steps, stepMs: 30 } : { n }
       const taskId = await witness.start({ type, input }, key)
       if (type === 'stepper') steppers.push({ notes, steps, taskId })
       const following = witness.follow(taskId)

@@ -1,11 +1,9 @@
 import t from 'tap'
-import { gatedTask, setUpService } from './service.ts'
+import { taskFiles } from '../task-files.ts'
+import { setUpService } from './service.ts'
 
 const types = {
-  'gated.mjs': gatedTask(),
-  'quick.mjs': `export default {
-    type: 'quick', description: 'Ends at once.', input: {}, isolation: 'inline', run: async ({ n }) => n
-  }`,
+  ...taskFiles('gated', 'quick'),
   // Ends at once, and leaves behind what nobody will catch.
   'careless.mjs': `export default {
     type: 'careless', description: 'Leaves errors behind.', input: {}, isolation: 'inline',

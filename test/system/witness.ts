@@ -31,7 +31,7 @@ export interface WitnessOptions {
 
 // Older progress events may be dropped beyond so many kept ones.
 const keptEvents = 1000
-const verifiedAtOnce = 64
+const atOnce = 64
 
 const finalTypes: Record<string, string> = {
   completed: 'task_completed',
@@ -98,14 +98,25 @@ export class Witness {
     return record
   }
 
+  async readAll(): Promise<(TaskRecord | undefined)[]> {
+    const records: (TaskRecord | undefined)[] = []
+    await this.#each(async ({ taskId }) => records.push(await this.read(taskId)))
+    return records
+  }
+
   /** Holds what was seen against what the service says now; nothing may be running. */
   async verify(): Promise<Problem[]> {
-    const queue = [...this.#accepted.values()]
-    const verifyQueue = async () => {
-      for (let next = queue.pop(); next; next = queue.pop()) await this.#verify(next)
-    }
-    await Promise.all(Array.from({ length: verifiedAtOnce }, verifyQueue))
+    await this.#each((accepted) => this.#verify(accepted))
     return this.#problems
+  }
+
+  /** A few at once: a gateway has only so many connections. */
+  async #each(act: (accepted: Accepted) => Promise<unknown>): Promise<void> {
+    const queue = [...this.#accepted.values()]
+    const work = async () => {
+      for (let next = queue.pop(); next; next = queue.pop()) await act(next)
+    }
+    await Promise.all(Array.from({ length: atOnce }, work))
   }
 
   async #verify(accepted: Accepted): Promise<void> {
@@ -131,9 +142,9 @@ export class Witness {
       const how = await following.done
       if (how !== 'ended') this.#found(accepted, `its stream ${how}`, record)
     } else if (record.status === 'pending' && record.attempt > 0) {
-      // It was put back as often as it was started, and nothing has happened to it since.
-      let putBack = 0
-      await following.seen(({ type }) => type === 'task_requeued' && ++putBack === record.attempt)
+      // It was requeued as often as it was started, and nothing has happened to it since.
+      let requeues = 0
+      await following.seen(({ type }) => type === 'task_requeued' && ++requeues === record.attempt)
     }
     following.stop()
     return following.events.map((event) => ({ ...event, data: JSON.parse(event.json).data }))

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { spawnServer } from '../helper.ts'
+import { taskFile } from '../task-files.ts'
 import { Client } from './client.ts'
-import { gatedTask } from './service.ts'
 
 t.setTimeout(120_000)
 
@@ -22,9 +22,8 @@ const chatty = (isolation: string) => `export default {
 }`
 
 const types = {
-  'gated.mjs': gatedTask()
-    .replace("isolation: 'inline'", "isolation: 'process'")
-    .replace('for (;;)', 'progress(0.5); for (;;)')
+  'gated.mjs': taskFile('gated', "isolation: 'process'")
+    .replace('while', 'progress(0.5); while')
     .replace('{ signal })', '{ signal, progress })'),
   'spin.mjs': `export default {
     type: 'spin', description: 'Spins.', input: {}, onShutdown: 'requeue',

@@ -1,7 +1,7 @@
 export const cancel = `
 local id, request = unpack(ARGV)
 
--- Its job goes, wherever it is; whoever has claimed it has not begun it.
+-- Its job is removed, wherever it is; a process that has claimed it has not begun it.
 local function removePending(owner)
   for _, set in ipairs({ 'prioritized', 'delayed' }) do call('ZREM', q .. set, id) end
   for _, list in ipairs({ 'wait', 'active' }) do call('LREM', q .. list, 1, id) end

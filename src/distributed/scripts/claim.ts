@@ -38,7 +38,7 @@ local function isFull(id, type)
   return count >= limit
 end
 
--- What the owner has to do with a job: run its task, or resolve the outcome of its attempt, because whoever ran it is lost.
+-- What the owner has to do with a job: run its task, or resolve the outcome of its attempt, because the process that ran it is lost.
 -- Nothing if the task has ended.
 local function take(id, fields, owner, t)
   local key = p .. 'task:' .. id
@@ -64,19 +64,19 @@ local function enqueueDue(t)
   for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'scheduled', '-inf', integer(t), 'LIMIT', 0, 100)) do
     local r = call('HMGET', p .. 'task:' .. id, 'type', 'priority')
     call('ZREM', p .. 'scheduled', id)
-    enqueue(id, r[1], r[2], t)
+    enqueue(id, r[1], r[2], t, call('GET', p .. 'input:' .. id))
   end
   local nextOne = call('ZRANGE', p .. 'scheduled', 0, 0, 'WITHSCORES')
   return nextOne[2] and math.max(1, nextOne[2] - t) or 0
 end
 
--- At most \`count\` claims, and no more than \`capacity\` with those that the owner has, of which it may not have heard. Then
+-- At most \`count\` claims, and no more than \`capacity\` with those that the owner has, of which it may not know. Then
 -- whether that was the limit, and in how many milliseconds the next delayed task is due, if that is all there is.
 local function claim(owner, count, capacity, t)
   local claims = {}
   count = tonumber(count)
   if count == 0 then return { claims, 0, 0 } end
-  local dueInMs, aside = enqueueDue(t), 0
+  local dueInMs, limited = enqueueDue(t), 0
   local room = capacity - call('SCARD', p .. 'claims:' .. owner)
   while #claims < math.min(count, room) do
     local options = cmsgpack.pack({ token = owner, lockDuration = ${leaseMs} })
@@ -87,9 +87,9 @@ local function claim(owner, count, capacity, t)
     end
     local taken = take(job[2], job[1], owner, t)
     if taken == 'full' then
-      aside = aside + 1
+      limited = limited + 1
       -- The rest is left to another call, which others may come before.
-      if aside == 50 then return { claims, 0, 1 } end
+      if limited == 50 then return { claims, 0, 1 } end
     else
       claims[#claims + 1] = taken
     end

@@ -1,6 +1,6 @@
 import { keptAttempts } from '../../stored.ts'
 
-/** Records what becomes of an attempt, and claims for the slot that it leaves. */
+/** Records what becomes of an attempt, and claims for the slot that it releases. */
 export const finish = `
 local id, attempt, owner, count, capacity, agoMs, status, event, data, cancelled, reason, delayMs, number, progress = unpack(ARGV)
 local t = clock()

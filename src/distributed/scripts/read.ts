@@ -37,3 +37,26 @@ local page = {}
 for n = 1, math.min(limit, #found) do page[n] = { found[n][2], record(found[n][1]) } end
 return page
 `
+
+/** For how many milliseconds the task that has been ready for longest waits for a slot. */
+export const oldestPending = `
+local t = clock()
+local oldest = t
+
+local function consider(id)
+  local ready = tonumber(call('HGET', p .. 'task:' .. id, 'ready') or '')
+  if ready then oldest = math.min(oldest, ready) end
+end
+
+-- The first of each priority; a score is the priority, times 2^32, and a number that counts up.
+local from = '-inf'
+while true do
+  local first = call('ZRANGEBYSCORE', q .. 'prioritized', from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if #first == 0 then break end
+  consider(first[1])
+  from = integer((math.floor(first[2] / 0x100000000) + 1) * 0x100000000)
+end
+-- Those whose type runs as often as it may are out of the queue for a moment at a time.
+for _, id in ipairs(call('ZRANGE', q .. 'delayed', 0, 19)) do consider(id) end
+return t - oldest
+`

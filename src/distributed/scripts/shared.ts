@@ -21,12 +21,13 @@ const onceMs = 60_000
  *   types                   set: all types there ever was a task of
  *   ended, failed           lists: finished tasks in the order of their end, failed ones apart
  *   key:<idempotency key>   "<id> <fingerprint>"
- *   inbox:<owner>           stream: wakes a process, and tells it what to cancel
+ *   inbox:<owner>           stream: wakes a process, and names tasks that it has to cancel
  *   removed                 stream: tasks that were removed soon after their end, for readers that wait for it
  *   once:<request>          the answer to a command that must not be done twice
+ *   repair                  is there until it is looked again whether every task has its job
  *   shutdowns               list: reports of finished shutdowns
  *   seq                     counts accepted tasks
- *   watched                 is there while a process wants to hear of all changes, on the channel `changes`
+ *   watched                 is there while a process wants all changes, which are published on the channel `changes`
  *   tasks:…                 BullMQ's; a job has its task's id, and as `state` its checkpoint
  *
  * A task is pending until its process has begun it: claimed and never begun, it is claimed again as if nothing had been.
@@ -79,7 +80,7 @@ local function finished(status)
   return status ~= 'pending' and status ~= 'running'
 end
 
--- Idle workers wait for this member; who takes it and does not claim has to put it back.
+-- Idle workers wait for this member; a worker that takes it without claiming has to restore it.
 local function wakeWorker()
   call('ZADD', q .. 'marker', 0, '0')
 end

@@ -1,4 +1,6 @@
-/** What `submit` is told of each task, in this order; what is missing is empty. */
+import { maxPriority } from '../../task.ts'
+
+/** The arguments of `submit` for each task, in this order; what is missing is empty. */
 export const submitted = [
   'id',
   'type',
@@ -14,12 +16,17 @@ export const submitted = [
   'once'
 ] as const
 
+/** A larger input is not kept with the job too. */
+const shownInputBytes = 1024
+
 /** Adds a task's job to the queue. Used by `submit` and, when its time has come, by whatever claims. */
 export const queueing = `
-local function enqueue(id, type, priority, t)
+local function enqueue(id, type, priority, t, input)
+  -- For those who look at the queue: nothing of ours reads it there.
+  local data = #input <= ${shownInputBytes} and input or '{"inputBytes":' .. #input .. '}'
   -- In BullMQ a lower number goes first, and none at all before all others.
   addPrioritizedJob(id, {
-    packed = cmsgpack.pack({ q, id, type, t }), data = '', options = cmsgpack.pack({ priority = 11 - priority })
+    packed = cmsgpack.pack({ q, id, type, t }), data = data, options = cmsgpack.pack({ priority = ${maxPriority + 1} - priority })
   })
 end
 `
@@ -84,7 +91,7 @@ local function accept(task)
     call('ZADD', p .. 'scheduled', task.runAt, id)
     wakeWorker()
   else
-    enqueue(id, task.type, task.priority, t)
+    enqueue(id, task.type, task.priority, t, task.input)
   end
 end
 

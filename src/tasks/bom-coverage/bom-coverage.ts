@@ -12,12 +12,22 @@ import { say, type Warning } from './warnings.ts'
 
 const Input = Type.Object(
   {
-    bom: Type.Optional(Type.String({ description: 'The bill of materials as text; this or `bomBase64`.' })),
+    bom: Type.Optional(
+      Type.String({
+        contentMediaType: 'text/csv',
+        description: 'The bill of materials as text; this or `bomBase64`.'
+      })
+    ),
     bomBase64: Type.Optional(
-      Type.String({ description: "The bill of materials as the file's bytes in base64; this or `bom`." })
+      Type.String({
+        contentMediaType: 'text/csv',
+        contentEncoding: 'base64',
+        description: "The bill of materials as the file's bytes in base64; this or `bom`."
+      })
     ),
     stock: Type.Optional(
       Type.String({
+        contentMediaType: 'text/csv',
         description:
           'The stock list, CSV with the columns part_id, manufacturer_code, value, package, description, quantity, location. Without it every placed line is `unknown`.'
       })

@@ -27,7 +27,7 @@ const Input = Type.Object(
   { additionalProperties: false }
 )
 
-/** For trying out streams, drains and kills: it does nothing, in steps. */
+/** For trying out streams, drains and kills: it counts its steps and does nothing else. */
 export default defineTask<typeof Input, Counted>({
   type: 'demo',
   description:
@@ -37,7 +37,6 @@ export default defineTask<typeof Input, Counted>({
     steps: Type.Integer(),
     attempts: Type.Integer({ description: 'How many it took, interruptions included.' })
   }),
-  isolation: 'inline',
   onShutdown: 'requeue',
   onLost: 'requeue',
   attempts: 2,
@@ -52,7 +51,7 @@ export default defineTask<typeof Input, Counted>({
       const fails = failAt !== undefined && !counted.hasFailed && counted.steps >= failAt * steps
       if (fails) counted.hasFailed = true
       await ctx.checkpoint(counted)
-      if (fails) throw Object.assign(new Error('As it was told to'), { code: 'DEMO_FAILED' })
+      if (fails) throw Object.assign(new Error('As the input asked for'), { code: 'DEMO_FAILED' })
     }
     return { steps, attempts: ctx.attempt }
   }

@@ -26,7 +26,7 @@ type Response = Dispatcher.ResponseData
 /** So much is read of a body whose length is not told. */
 export const maxBodyBytes = 1024 * 1024
 
-/** Sends one request on a connection of its own, which is gone when this has settled. Aborting rejects at once. */
+/** Sends one request on a connection of its own, which is closed when this resolves or rejects. Aborting rejects at once. */
 export async function ask(question: Question, guard: Guard, signal: AbortSignal): Promise<Answer> {
   const { method, url, credentials } = question
   const client = new Client(url.origin, {

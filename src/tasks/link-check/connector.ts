@@ -71,7 +71,7 @@ function lookUp(hostname: string) {
   return dns.lookup(hostname, { all: true })
 }
 
-/** A name server cannot be told to stop, but it need not be waited for. */
+/** A name lookup cannot be aborted, but need not be waited for. */
 function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })

@@ -2,7 +2,7 @@ import { LinkError } from './link-error.ts'
 
 /**
  * Does work under a signal that is aborted with TIMEOUT when the time is over, with the outer signal's reason when that
- * is aborted, and in any case when the work has settled.
+ * is aborted, and in any case when the work is over.
  */
 export async function withinTime<Result>(
   ms: number,

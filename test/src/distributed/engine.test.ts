@@ -14,7 +14,7 @@ if (reason) {
 } else {
   const { url } = await startRedis(t)
   let stores = 0
-  engineSuite(() => {
+  engineSuite(t, () => {
     const prefix = `test-${stores++}`
     return (options) => new DistributedEngine({ url, prefix, log: quietLog, ...options })
   })

@@ -7,7 +7,7 @@ import { quietLog } from '../../helper.ts'
 const dir = t.testdir()
 let stores = 0
 
-engineSuite(() => {
+engineSuite(t, () => {
   const path = join(dir, `${stores++}.db`)
   return (options) => new EmbeddedEngine({ path, sync: 'full', log: quietLog, ...options })
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { openDatabase } from '../../../src/embedded/database.ts'
-import { prepareAll, Store } from '../../../src/embedded/store.ts'
+import { prepareAll } from '../../../src/embedded/statements.ts'
+import { Store } from '../../../src/embedded/store.ts'
 import { taskIdAt } from '../../../src/task-id.ts'
 
 t.test('no statement sorts or reads a whole table', async (t) => {

@@ -1,0 +1,20 @@
+/** Reads server-sent events; `read` gets the next bytes, or undefined at the end. `retry:` is yielded by itself. */
+export async function* parseEvents(read: () => Promise<Uint8Array | undefined>) {
+  const decoder = new TextDecoder()
+  let [rest, id, data] = ['', '', '']
+  for (let bytes = await read(); bytes !== undefined; bytes = await read()) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const [, field, value = ''] = /^(\w*)(?:: ?(.*?))?\r?$/.exec(line) ?? []
+      if (field === 'id') id = value
+      else if (field === 'retry' && /^\d+$/.test(value)) yield { retryMs: Number(value) }
+      else if (field === 'data') data += data === '' ? value : `\n${value}`
+      // An event counts when its empty line has arrived: what a broken connection leaves is none.
+      else if (line.trim() === '' && data !== '') {
+        yield { id, data }
+        data = ''
+      }
+    }
+  }
+}

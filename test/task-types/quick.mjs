@@ -1,0 +1,7 @@
+export default {
+  type: 'quick',
+  description: 'Ends at once.',
+  input: {},
+  isolation: 'inline',
+  run: async ({ n }) => n
+}

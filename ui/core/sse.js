@@ -1,0 +1,51 @@
+/** Server-sent events over fetch: an EventSource cannot send the header that the token is in. */
+
+/** @typedef {{ event: string, id: string | undefined, data: any }} ServerEvent */
+
+/**
+ * The events of a stream, as many at once as came at once; the wait that it asks for before a reconnect goes to `onRetry`.
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {(ms: number) => void} onRetry
+ * @returns {AsyncGenerator<ServerEvent[]>}
+ */
+export async function* readEvents(body, onRetry) {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      text += decoder.decode(value, { stream: true })
+      const end = text.lastIndexOf('\n\n')
+      if (end === -1) continue
+      const events = text
+        .slice(0, end)
+        .split('\n\n')
+        .flatMap((block) => parse(block, onRetry))
+      text = text.slice(end + 2)
+      yield events
+    }
+  } finally {
+    void reader.cancel().catch(() => {})
+  }
+}
+
+/**
+ * @param {string} block
+ * @param {(ms: number) => void} onRetry
+ * @returns {ServerEvent[]} none for a comment or a `retry:`
+ */
+function parse(block, onRetry) {
+  let [event, data, id] = ['message', '', /** @type {string | undefined} */ (undefined)]
+  for (const line of block.split('\n')) {
+    const colon = line.indexOf(':')
+    const value = line.slice(colon + 1).trimStart()
+    const field = line.slice(0, colon)
+    if (field === 'event') event = value
+    else if (field === 'id') id = value
+    else if (field === 'data') data += value
+    else if (field === 'retry') onRetry(Number(value))
+  }
+  return data === '' ? [] : [{ event, id, data: JSON.parse(data) }]
+}
