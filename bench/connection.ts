@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Answer {
   status: number
@@ -74,4 +75,23 @@ function countEvents(text: string): number {
   let count = 0
   for (let at = text.indexOf('id: '); at >= 0; at = text.indexOf('id: ', at + 4)) count++
   return count
+}
+
+/** Starts inline no-ops at a steady rate. */
+export async function startTasks(
+  open: readonly Connection[],
+  tasksPerSecond: number,
+  seconds: number
+): Promise<void> {
+  const startedAt = performance.now()
+  let started = 0
+  const work = async (connection: Connection) => {
+    for (;;) {
+      const dueMs = (started++ / tasksPerSecond) * 1000
+      if (dueMs > seconds * 1000) return
+      await sleep(Math.max(0, startedAt + dueMs - performance.now()))
+      await startTask(connection, 'no-op-inline', {})
+    }
+  }
+  await Promise.all(open.map(work))
 }

@@ -13,6 +13,7 @@ import { leaveRow } from './rows/leave.ts'
 import { lifeRow } from './rows/life.ts'
 import { keptMemoryRow, streamMemoryRow } from './rows/memory.ts'
 import { noOp } from './rows/no-op.ts'
+import { pageRow } from './rows/page.ts'
 import { pickupRows } from './rows/pickup.ts'
 import { busyProbes, idleProbes } from './rows/probes.ts'
 import { scaleRows } from './rows/scale.ts'
@@ -47,7 +48,17 @@ const rows: Row[] = [
   ...distributedRows,
   ...(quick
     ? []
-    : [noOp, idleProbes, busyProbes, silentDiskRow, waitRow, batchRow, watchedRow, labelRow(1_000_000)]),
+    : [
+        noOp,
+        idleProbes,
+        busyProbes,
+        silentDiskRow,
+        waitRow,
+        batchRow,
+        watchedRow,
+        pageRow,
+        labelRow(1_000_000)
+      ]),
   ...(quick ? scaleRows(20_000, 2_000) : scaleRows(1_000_000, 100_000))
 ]
 const [rounds, seconds] = quick ? [3, 0.5] : [7, 5]

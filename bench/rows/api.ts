@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Connection, getText, postText, readStream, startTask } from '../connection.ts'
+import { Connection, getText, postText, readStream, startTasks } from '../connection.ts'
 import { fillStore } from '../fill-store.ts'
 import { type Contender, quantile, type Row } from '../measure.ts'
 import { startLastcall } from '../program.ts'
@@ -93,16 +92,7 @@ function watchedContender(watchers: number): Contender {
         async measure(seconds) {
           const cpuBefore = program.cpuSeconds()
           const startedAt = performance.now()
-          let started = 0
-          const work = async (connection: Connection) => {
-            for (;;) {
-              const dueMs = (started++ / tasksPerSecond) * 1000
-              if (dueMs > seconds * 1000) return
-              await sleep(Math.max(0, startedAt + dueMs - performance.now()))
-              await startTask(connection, 'no-op-inline', {})
-            }
-          }
-          await Promise.all(open.map(work))
+          await startTasks(open, tasksPerSecond, seconds)
           const tookMs = performance.now() - startedAt
           return { 'CPU, % of a core': ((program.cpuSeconds() - cpuBefore) / (tookMs / 1000)) * 100 }
         },

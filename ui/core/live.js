@@ -37,8 +37,8 @@ function open() {
       for (const { onOpen } of listeners) onOpen()
     },
     onEvents(events) {
-      const changes = events.map(({ data }) => data)
-      for (const { onChanges } of listeners) onChanges(changes)
+      for (const { data } of events) changes.push(data)
+      drawSoon()
     },
     onClose() {
       connected.set(false)
@@ -48,9 +48,30 @@ function open() {
   })
 }
 
+/** What has come since the page was drawn last. @type {Change[]} */
+let changes = []
+let isDrawing = false
+
+/** However much happens, drawing it leaves three quarters of the time to what the reader does. */
+function drawSoon() {
+  if (isDrawing || changes.length === 0) return
+  isDrawing = true
+  const startedAt = performance.now()
+  const come = changes
+  changes = []
+  for (const { onChanges } of listeners) onChanges(come)
+  requestAnimationFrame(() => setTimeout(() => setTimeout(drawn, 3 * (performance.now() - startedAt))))
+}
+
+function drawn() {
+  isDrawing = false
+  drawSoon()
+}
+
 function shut() {
   close?.()
   close = undefined
+  changes = []
   connected.set(undefined)
 }
 

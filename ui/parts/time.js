@@ -1,6 +1,6 @@
 import { now, useNow } from '../core/clock.js'
 import { createStore, useStore } from '../core/store.js'
-import { html } from '../vendor/preact.js'
+import { html, useMemo } from '../vendor/preact.js'
 
 const key = 'lastcall.exactTimes'
 
@@ -54,6 +54,9 @@ function formatAge(ms) {
   return `${Math.floor(seconds / 86_400)} days`
 }
 
+/** Formatting takes longer than all else in a row. @param {string} at */
+const useExact = (at) => useMemo(() => exactFormat.format(new Date(at)), [at])
+
 /** @param {Date} date */
 function formatExact(date) {
   const isToday = date.toDateString() === new Date(now()).toDateString()
@@ -67,10 +70,10 @@ function formatExact(date) {
 export function Ago({ at }) {
   const ms = useNow() - Date.parse(at)
   const exact = useStore(exactTimes)
-  const date = new Date(at)
+  const title = useExact(at)
   const age = ms < -500 ? `in ${formatAge(ms)}` : `${formatAge(Math.max(0, ms))} ago`
-  return html`<time datetime=${at} title=${exact ? age : exactFormat.format(date)}>
-    ${exact ? formatExact(date) : age}
+  return html`<time datetime=${at} title=${exact ? age : title}>
+    ${exact ? formatExact(new Date(at)) : age}
   </time>`
 }
 
@@ -81,9 +84,9 @@ export function Ago({ at }) {
 export function Elapsed({ from }) {
   const ms = Math.max(0, useNow() - Date.parse(from))
   const exact = useStore(exactTimes)
-  const date = new Date(from)
-  return html`<time datetime=${from} title=${`since ${exactFormat.format(date)}`}>
-    ${exact ? `since ${formatExact(date)}` : formatAge(ms)}
+  const title = useExact(from)
+  return html`<time datetime=${from} title=${`since ${title}`}>
+    ${exact ? `since ${formatExact(new Date(from))}` : formatAge(ms)}
   </time>`
 }
 
