@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openService } from './open-service.ts'
+import { openService } from '../../open-service.ts'
 
 const completed = { status: 'completed', result: 'null' } as const
 

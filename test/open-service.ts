@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
-import type { Notice } from '../../../src/embedded/messages.ts'
-import { type StoreOptions, StoreService } from '../../../src/embedded/store-service.ts'
-import type { Log } from '../../../src/log.ts'
+import type { Notice } from '../src/embedded/messages.ts'
+import { type StoreOptions, StoreService } from '../src/embedded/store-service.ts'
+import type { Log } from '../src/log.ts'
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
 
