@@ -72,8 +72,9 @@ export function readStream(port: number, path: string, onEvents: (count: number)
 
 // An `id:` line that two packets share is not counted; events are written as a whole, so that hardly happens.
 function countEvents(text: string): number {
+  const line = '\nid: '
   let count = 0
-  for (let at = text.indexOf('id: '); at >= 0; at = text.indexOf('id: ', at + 4)) count++
+  for (let at = text.indexOf(line); at >= 0; at = text.indexOf(line, at + line.length)) count++
   return count
 }
 
