@@ -26,7 +26,7 @@ export function resolveOutcome(
     if (type.onShutdown === 'requeue' && canRequeue) return { outcome: requeue('shutdown', requeues, type) }
     return { outcome: { status: 'cancelled', reason: 'shutdown' } }
   }
-  // The engine refuses the outcome of an attempt that was lost, whatever it is.
+  // The engine does not record the outcome of an attempt that was lost, whatever it is.
   if (aborted)
     return { outcome: { status: 'cancelled', reason: aborted === 'timeout' ? 'timeout' : 'client' } }
   if ('result' in end) {

@@ -6,9 +6,15 @@ import type { Worker } from './worker.ts'
 
 /** Records the outcome of an attempt, however long Redis refuses it, and claims for the slot that it releases. */
 export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Promise<void> {
-  const { slots, jobs } = worker
+  const { slots, jobs, host } = worker
   const { task, begun } = slot
   if (!begun) throw new Error(`task ${task.taskId} has not begun`)
+  if (slot.stop.cause === 'lost') {
+    // Whoever claims the task next resolves the attempt. If that is this process, the outcome of its abort would be taken.
+    host.attemptLost(task.taskId, begun.attempt)
+    slots.delete(slot)
+    return
+  }
   const endedAt = performance.now()
   const attempt = { taskId: task.taskId, attempt: begun.attempt }
   await worker.persist(

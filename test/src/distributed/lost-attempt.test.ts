@@ -1,0 +1,65 @@
+import { Redis } from 'ioredis'
+import t from 'tap'
+import { DistributedEngine } from '../../../src/distributed/engine.ts'
+import type { Claim, EngineHost, Outcome } from '../../../src/engine.ts'
+import { quietLog } from '../../helper.ts'
+import { needsRedis, startRedis } from '../../redis.ts'
+
+t.test(
+  'a process that lost an attempt and got its job back does not record how the attempt was aborted',
+  { skip: needsRedis() },
+  async (t) => {
+    const { url } = await startRedis(t)
+    const redis = new Redis(url)
+    t.teardown(() => redis.disconnect())
+    const engine = new DistributedEngine({
+      url,
+      prefix: 'test',
+      maxRunning: 1,
+      maxPending: 10,
+      retentionMs: 60_000,
+      failedRetentionMs: 60_000,
+      log: quietLog
+    })
+    t.teardown(() => engine.stop())
+
+    const runs: { claim: Claim; end: (outcome: Outcome) => void }[] = []
+    let started = () => {}
+    const host: EngineHost = {
+      run: (claim) =>
+        new Promise((end) => {
+          runs.push({ claim, end })
+          started()
+        }),
+      resolveLost: () => ({ status: 'pending', reason: 'lost', delayMs: 0 }),
+      slotReleased() {},
+      attemptEnded() {},
+      attemptLost() {},
+      committed() {},
+      changed() {},
+      changesMissed() {}
+    }
+    const nextRun = () => new Promise<void>((resolve) => (started = resolve))
+    await engine.start(host)
+    const first = nextRun()
+    engine.setClaiming(true)
+    const [{ taskId = '' } = {}] = await engine.submit([{ type: 'any', input: '1', priority: 0 }])
+    await first
+
+    const [lock = ''] = await redis.keys(`*${taskId}:lock`)
+    const active = lock.replace(`${taskId}:lock`, 'active')
+    const owner = (await redis.get(lock)) ?? ''
+    const lost = new Promise((resolve) => runs[0]?.claim.stop.listen(resolve))
+    // As another process does that finds the lease run out, and then dies.
+    await redis.multi().del(lock).lrem(active, 1, taskId).exec()
+    t.equal(await lost, 'lost')
+    // As a claim of this process does whose answer is lost.
+    await redis.multi().lpush(active, taskId).set(lock, owner, 'PX', 3_000).exec()
+
+    const second = nextRun()
+    runs[0]?.end({ status: 'cancelled', reason: 'client' })
+    await second
+    t.equal(runs[1]?.claim.attempt, 2, 'the task goes on')
+    runs[1]?.end({ status: 'completed', result: 'null' })
+  }
+)
