@@ -1,9 +1,7 @@
 import type { Test } from 'tap'
 import type { Notice } from '../src/embedded/messages.ts'
 import { type StoreOptions, StoreService } from '../src/embedded/store-service.ts'
-import type { Log } from '../src/log.ts'
-
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+import { quietLog } from './helper.ts'
 
 /** The service of a store in memory, in this thread, with two slots; and what it notified. */
 export function openService(t: Test, options: Partial<StoreOptions> = {}) {
@@ -19,7 +17,7 @@ export function openService(t: Test, options: Partial<StoreOptions> = {}) {
       limits: new Map(),
       ...options
     },
-    log,
+    quietLog,
     (notice) => notices.push(notice)
   )
   t.teardown(() => service.stop())

@@ -1,14 +1,12 @@
 import { Registry } from 'prom-client'
 import type { Test } from 'tap'
 import { EmbeddedEngine } from '../src/embedded/engine.ts'
-import type { Log } from '../src/log.ts'
 import { Runner } from '../src/runner.ts'
 import { TaskExecutor } from '../src/task-executor.ts'
 import { TaskMetrics } from '../src/task-metrics.ts'
 import { TaskService } from '../src/task-service.ts'
 import type { LoadedTaskType } from '../src/task-types.ts'
-
-const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+import { quietLog } from './helper.ts'
 
 /** The task service on a store in memory, without HTTP; closed when the test ends. */
 export async function startService(
@@ -23,12 +21,20 @@ export async function startService(
     maxPending,
     retentionMs: 60_000,
     failedRetentionMs: 60_000,
-    log
+    log: quietLog
   })
   const metrics = new TaskMetrics(new Registry())
   const named = new Map(types.map((type) => [type.type, type]))
-  const runner = new Runner({ memoryLimitMiB: 64, cancelGraceMs: 1_000, log })
-  const executor = new TaskExecutor({ engine, runner, types: named, metrics, drainPending, isVolatile, log })
+  const runner = new Runner({ memoryLimitMiB: 64, cancelGraceMs: 1_000, log: quietLog })
+  const executor = new TaskExecutor({
+    engine,
+    runner,
+    types: named,
+    metrics,
+    drainPending,
+    isVolatile,
+    log: quietLog
+  })
   let accepts = true
   const service = new TaskService({
     engine,
@@ -37,7 +43,7 @@ export async function startService(
     metrics,
     shutdownTimeoutMs: 0,
     acceptsTasks: () => accepts,
-    log
+    log: quietLog
   })
   await service.start()
   executor.resume()
