@@ -6,12 +6,12 @@ import type { Worker } from './worker.ts'
 
 /** Records the outcome of an attempt, however long Redis refuses it, and claims for the slot that it releases. */
 export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Promise<void> {
-  const { slots, jobs, host } = worker
+  const { slots, jobs } = worker
   const { task, begun } = slot
   if (!begun) throw new Error(`task ${task.taskId} has not begun`)
   if (slot.stop.cause === 'lost') {
     // Whoever claims the task next resolves the attempt. If that is this process, the outcome of its abort would be taken.
-    host.attemptLost(task.taskId, begun.attempt)
+    giveUp(worker, slot)
     slots.delete(slot)
     return
   }
@@ -37,17 +37,19 @@ export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Prom
 }
 
 /** Tells the host what was recorded. */
-function report({ host, log }: Worker, slot: Slot, outcome: Outcome, finished: Finished): void {
+function report(worker: Worker, slot: Slot, outcome: Outcome, finished: Finished): void {
   const { taskId, type, requestId } = slot.task
   const { attempt = 0, startedAt = 0 } = slot.begun ?? {}
   const { endedAt } = finished
   // Refused: recorded already, perhaps, by the same command, whose answer was lost.
   const status = finished.status === 'refused' ? finished.recorded : finished.status
   const recorded = [outcome, afterCancel(outcome)].find((one) => one.status === status)
-  if (recorded) {
-    host.attemptEnded({ taskId, type, attempt, requestId, startedAt, endedAt }, recorded)
-  } else {
-    log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
-    host.attemptLost(taskId, attempt)
-  }
+  if (!recorded) giveUp(worker, slot)
+  else worker.host.attemptEnded({ taskId, type, attempt, requestId, startedAt, endedAt }, recorded)
+}
+
+function giveUp({ host, log }: Worker, { task: { taskId, type }, begun }: Slot): void {
+  const attempt = begun?.attempt ?? 0
+  log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
+  host.attemptLost(taskId, attempt)
 }

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import t from 'tap'
 import { DistributedEngine } from '../../../src/distributed/engine.ts'
 import type { Claim, EngineHost, Outcome } from '../../../src/engine.ts'
-import { quietLog } from '../../helper.ts'
 import { needsRedis, startRedis } from '../../redis.ts'
 
 t.test(
@@ -12,6 +12,7 @@ t.test(
     const { url } = await startRedis(t)
     const redis = new Redis(url)
     t.teardown(() => redis.disconnect())
+    const logged: string[] = []
     const engine = new DistributedEngine({
       url,
       prefix: 'test',
@@ -19,11 +20,12 @@ t.test(
       maxPending: 10,
       retentionMs: 60_000,
       failedRetentionMs: 60_000,
-      log: quietLog
+      log: pino({ level: 'warn' }, { write: (line) => logged.push(line) })
     })
     t.teardown(() => engine.stop())
 
     const runs: { claim: Claim; end: (outcome: Outcome) => void }[] = []
+    const givenUp: { taskId: string; attempt: number }[] = []
     let started = () => {}
     const host: EngineHost = {
       run: (claim) =>
@@ -34,7 +36,7 @@ t.test(
       resolveLost: () => ({ status: 'pending', reason: 'lost', delayMs: 0 }),
       slotReleased() {},
       attemptEnded() {},
-      attemptLost() {},
+      attemptLost: (taskId, attempt) => givenUp.push({ taskId, attempt }),
       committed() {},
       changed() {},
       changesMissed() {}
@@ -60,6 +62,8 @@ t.test(
     runs[0]?.end({ status: 'cancelled', reason: 'client' })
     await second
     t.equal(runs[1]?.claim.attempt, 2, 'the task goes on')
+    t.strictSame(givenUp, [{ taskId, attempt: 1 }])
+    t.match(logged.join(''), /an attempt was given up/)
     runs[1]?.end({ status: 'completed', result: 'null' })
   }
 )
