@@ -39,7 +39,10 @@ export async function startSentinel(t: Test, dir: string) {
       /(?:master|slave)_repl_offset:(\d+)/.exec(await redis.command('INFO', 'replication'))?.[1]
     while ((await offsetOf(current)) !== (await offsetOf(other))) await sleep(20)
     await current.stop('SIGKILL')
-    while (!(await other.command('ROLE')).startsWith('master')) await sleep(50)
+    // One that is back while Sentinel has not decided yet stays the primary. Its word, not the replica's: that one drops its
+    // connections when it becomes a primary.
+    while (!(await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)).includes(`${other.port}`))
+      await sleep(50)
     await current.start()
     ;[current, other] = [other, current]
     await knows(other)
