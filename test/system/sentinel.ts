@@ -18,7 +18,9 @@ export async function startSentinel(t: Test, dir: string) {
     file: join(dir, 'sentinel.conf'),
     text: [
       `sentinel monitor ${name} 127.0.0.1 ${primary.port} 1`,
-      `sentinel down-after-milliseconds ${name} 1000`,
+      // It pings each second: with less, a new primary is often taken for down before it has been asked, and the old one gets
+      // the role back.
+      `sentinel down-after-milliseconds ${name} 3000`,
       `sentinel failover-timeout ${name} 5000`
     ]
   })
