@@ -53,6 +53,8 @@ const summaries = `SELECT t.seq, t.task_id, t.type, t.status, t.progress, t.atte
   FROM tasks t ${final} AND t.status IN ('failed', 'cancelled')
   LEFT JOIN results r ON r.seq = e.seq`
 
+export type Statements = ReturnType<typeof prepareAll>
+
 export function prepareAll(db: DatabaseSyncInstance) {
   return {
     insertTask: db.prepare(

@@ -200,7 +200,7 @@ export class StoreService {
     return this.#transactions.read((store) => {
       const task = store.position(taskId)
       if (!task) return undefined
-      const events = store.eventsAfter(task.seq, after, limit)
+      const events = store.events.after(task.seq, after, limit)
       if (events.length === 0 && isFinished(task.status)) return undefined
       return events.map((event) => toEvent(taskId, event))
     })

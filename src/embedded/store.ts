@@ -2,9 +2,10 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite'
 import type { ShutdownReport, Submission } from '../engine.ts'
 import { steadyNow } from '../steady-clock.ts'
 import { keptAttempts, type StoredAttempt } from '../stored.ts'
-import { type FinalStatus, isFinalEvent, maxPriority, type TaskStatus } from '../task.ts'
+import { type FinalStatus, maxPriority, type TaskStatus } from '../task.ts'
 import { positionOf } from '../task-id.ts'
-import { type EventRow, prepareAll, type RecordRow, type SummaryRow, type TaskRow } from './statements.ts'
+import { EventLog } from './event-log.ts'
+import { prepareAll, type RecordRow, type Statements, type SummaryRow, type TaskRow } from './statements.ts'
 
 /** Why a pending task is not in the queue. */
 const notDelayed = 0
@@ -14,23 +15,19 @@ const scheduled = 2
 /** Characters of an input that is kept in its task's row, which is rewritten with each change of the task. */
 const shortInput = 1000
 
-/** Characters of a final event's data that are kept with it: SQLite reads what is longer whenever it looks for an event near it. */
-const shortResult = 1000
-
 const priorities = Array.from({ length: maxPriority + 1 }, (_, priority) => priority)
-
-/** Events of a task that are kept; older progress is dropped, state changes never are. */
-const keptEvents = 1000
 
 /**
  * Tasks as they are kept, one method a statement. Synchronous; transactions are the caller's. Times are epoch milliseconds.
  * The driver types rows as `any`; each method's return type says which columns its statement selects.
  */
 export class Store {
-  readonly #sql: ReturnType<typeof prepareAll>
+  readonly events: EventLog
+  readonly #sql: Statements
 
   constructor(db: DatabaseSyncInstance) {
     this.#sql = prepareAll(db)
+    this.events = new EventLog(this.#sql)
   }
 
   /** A new task, which waits in the queue or, if a slot is free for it, is running at once. */
@@ -179,25 +176,6 @@ export class Store {
     this.#sql.requestCancel.run(seq)
   }
 
-  appendEvent(seq: number, event: EventRow): void {
-    const isLong = event.data.length > shortResult && isFinalEvent(event.type)
-    this.#sql.insertEvent.run(seq, event.id, event.type, event.at, isLong ? '' : event.data)
-    if (isLong) this.#sql.insertResult.run(seq, event.data)
-    if (event.type === 'progress_update' && event.id > keptEvents)
-      this.#sql.dropProgress.run(seq, event.id - keptEvents)
-  }
-
-  eventsAfter(seq: number, id: number, limit: number): EventRow[] {
-    const events: EventRow[] = []
-    // Most readers come for one or two; the driver's all() takes as long as four times get().
-    while (events.length < 3) {
-      const event: EventRow | undefined = this.#sql.eventAfter.get(seq, events.at(-1)?.id ?? id)
-      if (!event) return events
-      events.push(event)
-    }
-    return events.concat(this.#sql.eventsAfter.all(seq, events.at(-1)?.id, limit - events.length))
-  }
-
   byId(taskId: string): RecordRow | undefined {
     const row: RecordRow | undefined = this.#sql.bySeq.get(positionOf(taskId) ?? 0)
     return row?.task_id === taskId ? row : undefined
@@ -253,9 +231,8 @@ export class Store {
   deleteTask(seq: number): void {
     this.#sql.deleteTask.run(seq)
     this.#sql.deleteInput.run(seq)
-    this.#sql.deleteEvents.run(seq)
-    this.#sql.deleteResult.run(seq)
     this.#sql.deleteAttempts.run(seq)
+    this.events.delete(seq)
   }
 
   /** Finished tasks, the oldest first: failed ones that ended by the one time, and others that did by the other. */

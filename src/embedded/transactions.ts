@@ -104,7 +104,7 @@ export class Transactions {
   append(row: TaskRow, id: number, type: EventType, data: string, at: number): void {
     const event = { id, type, at, data }
     const { task_id: taskId } = row
-    this.store.appendEvent(row.seq, event)
+    this.store.events.append(row.seq, event)
     this.change.whenDurable.push(() => {
       if (this.followed.has(taskId)) this.notify(['event', taskId, toEvent(taskId, event)])
     })

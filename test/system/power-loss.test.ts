@@ -129,7 +129,7 @@ async function checkFacts(path: string, told: string[]): Promise<string | undefi
   for (const fact of stored) {
     const { seq = 0 } = store.position(fact.taskId) ?? {}
     if (fact.what === 'event') {
-      const [event] = store.eventsAfter(seq, fact.id - 1, 1)
+      const [event] = store.events.after(seq, fact.id - 1, 1)
       if (event?.id !== fact.id || !fact.json.endsWith(`"data":${event.data}}`))
         problems.push('another event')
     } else if (Number(store.checkpoint(seq)) < fact.state) problems.push('an older checkpoint')
