@@ -6,6 +6,7 @@ import { quietLog } from './helper.ts'
 /** The service of a store in memory, in this thread, with two slots; and what it notified. */
 export function openService(t: Test, options: Partial<StoreOptions> = {}) {
   const notices: Notice[] = []
+  let removed = (_taskId: string) => {}
   const service = new StoreService(
     {
       path: ':memory:',
@@ -18,7 +19,10 @@ export function openService(t: Test, options: Partial<StoreOptions> = {}) {
       ...options
     },
     quietLog,
-    (notice) => notices.push(notice)
+    (notice) => {
+      notices.push(notice)
+      if (notice[0] === 'removed') removed(notice[1])
+    }
   )
   t.teardown(() => service.stop())
   const claims = () =>
@@ -30,6 +34,11 @@ export function openService(t: Test, options: Partial<StoreOptions> = {}) {
     claims,
     /** Resolves after a transaction, which claims what free slots take. */
     transaction: () => service.takeShutdownReport(),
+    /** The next followed task that is removed. */
+    removed: () =>
+      new Promise<string>((resolve) => {
+        removed = resolve
+      }),
     submit: (type: string, priority = 0, input = '1') => service.submit([{ type, input, priority }])
   }
 }
