@@ -76,13 +76,11 @@ async function authPlugin(app: FastifyInstance) {
     return { streamUrl: `${streamUrl}?ticket=${ticket}`, expiresAt: expiresAt.toISOString() }
   })
   app.decorate('requireApiTokenOrTicket', function (request, reply, done) {
-    const { taskId, ticket } = { ...(request.params as object), ...(request.query as object) } as {
-      taskId?: unknown
-      ticket?: unknown
-    } // not validated yet
+    const { taskId } = request.params as { taskId: string }
+    const { ticket } = request.query as { ticket?: unknown } // not validated yet
     if (!tickets || ticket === undefined || request.headers.authorization !== undefined)
       return requireApiToken.call(this, request, reply, done)
-    const isValid = typeof ticket === 'string' && tickets.isValid(String(taskId), ticket)
+    const isValid = typeof ticket === 'string' && tickets.isValid(taskId, ticket)
     done(isValid ? undefined : new TicketInvalid())
   })
 }

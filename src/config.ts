@@ -163,6 +163,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
       `${budgets.join(' + ')} must be at most ${seconds} seconds, the longest timer there is`
     )
   }
+  checkStoreUrl(settings)
   return checkSecrets(settings)
 }
 
@@ -189,8 +190,21 @@ function explain(
           ? `must be ${form}`
           : message
   // A store's URL may contain a password.
-  const value = writeOnly ? '…' : env[name]?.replace(/\/\/[^/]*@/, '//…@')
+  const value = writeOnly ? '…' : env[name]?.replace(/\/\/.*@/, '//…@')
   return `${name}=${value}: ${right}`
+}
+
+/** The URL is not repeated: it may contain a password. */
+function checkStoreUrl({ TASK_STORE_URL }: Settings): void {
+  if (!TASK_STORE_URL.startsWith('redis')) return
+  try {
+    const { username, password } = new URL(TASK_STORE_URL)
+    decodeURIComponent(username + password)
+  } catch {
+    throw new StartError(
+      'TASK_STORE_URL is not a valid URL; percent-encode the special characters of its user and password'
+    )
+  }
 }
 
 /** Secrets often come from files that end with a newline. A blank one is a mistake, and must not disable access control. */

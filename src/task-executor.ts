@@ -124,7 +124,8 @@ export class TaskExecutor implements DrainParticipant {
   /** Drains unless that was done, and ends all workers, busy or not. */
   async shutdown(timeoutMs: number): Promise<void> {
     this.pause()
-    if (!(await within(timeoutMs, this.idle()))) await this.cancel()
+    // What a cancel at the deadline could not end is not waited for once more.
+    if (!this.#cancelling && !(await within(timeoutMs, this.idle()))) await this.cancel()
     await this.close()
   }
 

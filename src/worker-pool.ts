@@ -107,7 +107,7 @@ export class WorkerPool {
       kill: (replace) => {
         if (run.ended || !run.worker) return
         this.#kill(run.worker)
-        if (replace && !this.#closing) this.#release(this.#start())
+        if (replace && !this.#closing) this.#startSpare()
       }
     }
   }
@@ -155,6 +155,14 @@ export class WorkerPool {
     }
     this.#workers.add(worker)
     return worker
+  }
+
+  #startSpare(): void {
+    try {
+      this.#release(this.#start())
+    } catch (err) {
+      this.#log.warn({ err }, 'the killed worker could not be replaced; the next task starts one')
+    }
   }
 
   #receive(worker: PooledWorker, message: FromWorker): void {

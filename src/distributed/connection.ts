@@ -20,6 +20,8 @@ export class Connection {
   readonly #readyListeners: (() => void)[] = []
   /** When the connection was lost; undefined while there is one. */
   #lostAt: number | undefined = performance.now()
+  /** The next connection, for all that wait for it. */
+  #ready: Promise<void> | undefined
   #closed = false
   /** How often the text of a script was sent. */
   readonly #texts = new Map<Script, number>()
@@ -101,8 +103,13 @@ export class Connection {
     // It is usually there again at once.
     const leftMs = this.#lostAt + (this.requestMs * 2) / 3 - performance.now()
     if (leftMs <= 0) return
-    const ready = new Promise<void>((resolve) => this.#client.once('ready', () => resolve()))
-    await within(leftMs, ready)
+    this.#ready ??= new Promise<void>((resolve) => {
+      this.#client.once('ready', () => {
+        this.#ready = undefined
+        resolve()
+      })
+    })
+    await within(leftMs, this.#ready)
   }
 
   close(): void {

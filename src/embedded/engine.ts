@@ -131,7 +131,9 @@ export class EmbeddedEngine implements Engine {
   }
 
   async setWatching(watching: boolean): Promise<void> {
-    return this.#client().call('setWatching', watching)
+    if (watching) return this.#client().call('setWatching', true)
+    // Nobody waits for an answer; a thread that does not answer now does it later.
+    this.#open?.client.post('setWatching', false)
   }
 
   setClaiming(claiming: boolean): void {

@@ -97,7 +97,7 @@ export class Queue {
   /** Lets tasks whose time has come join the queue, when the first of them is due. */
   armDelay(): void {
     clearTimeout(this.#delayTimer)
-    const inMs = this.#transactions.store.nextDelayed()
+    const inMs = this.#nextDelayedMs()
     if (inMs === undefined) return
     const release = async () => {
       const join = (store: Store) => {
@@ -110,6 +110,16 @@ export class Queue {
     }
     // Looked at again now and then: the wall clock may be set, and a timer takes 24 days at most.
     this.#delayTimer = setTimeout(() => void release(), Math.min(maxDelayMs, inMs))
+  }
+
+  /** Undefined if no task is delayed. */
+  #nextDelayedMs(): number | undefined {
+    try {
+      return this.#transactions.store.nextDelayed()
+    } catch {
+      // A disk that cannot be read must not end the thread, and with it all running tasks.
+      return retryMs
+    }
   }
 
   stop(): void {

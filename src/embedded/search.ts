@@ -17,7 +17,8 @@ export function* searchStore(
   before: number,
   limit: number
 ): Generator<void, number[]> {
-  // A position is never before the time of its task, only behind it when the clock was set back.
+  // A position is never before its task's creation, and after it if the clock was set back: `createdBefore` misses tasks that
+  // were accepted before the clock had caught up.
   const end = createdBefore === undefined ? before : Math.min(before, positionAt(createdBefore))
   const start = createdAfter === undefined ? 0 : positionAt(createdAfter)
   const isWanted = (seq: number) => {

@@ -122,11 +122,13 @@ export class StoreService {
     const isFiltered = status !== undefined || type !== undefined || labels.length > 0
     const seqs = isFiltered ? await this.#search(search, before, limit + 1) : undefined
     const rows = await this.#transactions.read((store) =>
-      seqs ? seqs.flatMap((seq) => store.summary(seq) ?? []) : store.page(before, limit + 1)
+      seqs ? seqs.slice(0, limit).flatMap((seq) => store.summary(seq) ?? []) : store.page(before, limit + 1)
     )
     const tasks = rows.slice(0, limit).map(toSummary)
-    const last = rows[limit - 1]
-    return rows.length > limit && last ? { tasks, nextCursor: encodeCursor(last.seq) } : { tasks }
+    // Of what was found: some of it may have been deleted since.
+    const found = seqs ?? rows.map(({ seq }) => seq)
+    const last = found[limit - 1]
+    return found.length > limit && last !== undefined ? { tasks, nextCursor: encodeCursor(last) } : { tasks }
   }
 
   async search(

@@ -152,9 +152,15 @@ t.test('a ticket opens its task and the stream of it, and nothing else', async (
   t.equal((await app.inject(`/api/tasks/${taskId}?ticket=${ticket}`)).json().taskId, taskId)
   t.match((await app.inject(streamUrl)).body, /task_completed/)
   for (const url of [`/api/tasks/${other.taskId}`, `/api/tasks/${other.taskId}/stream`]) {
-    const response = await app.inject(`${url}?ticket=${ticket}`)
-    t.equal(response.statusCode, 401)
-    t.match(response.json(), { statusCode: 401, code: 'TICKET_INVALID' })
+    for (const query of [
+      `ticket=${ticket}`,
+      `ticket=${ticket}&taskId=${taskId}`,
+      `taskId=${taskId}&ticket=${ticket}`
+    ]) {
+      const response = await app.inject(`${url}?${query}`)
+      t.equal(response.statusCode, 401, query)
+      t.match(response.json(), { statusCode: 401, code: 'TICKET_INVALID' })
+    }
   }
   for (const [method, url] of [
     ['POST', '/api/tasks'],

@@ -111,6 +111,27 @@ t.test('other variables are nobody else’s business', async (t) => {
   t.strictSame(readSettings({ PATH: '/bin', HOME: '/root', port: '1', __proto__: 'x' }), defaults)
 })
 
+t.test('a store URL with an unescaped password is refused, and not repeated', async (t) => {
+  const secrets = ['pa#ss', 'pa/ss', 'pa?ss', 'pa%ss', 'p@/ss']
+  const urls = secrets.flatMap((secret) => [
+    `redis://:${secret}@host:6379`,
+    `rediss://user:${secret}@host:6379/2`
+  ])
+  for (const url of [...urls, ...secrets.map((secret) => `http://user:${secret}@host`)]) {
+    try {
+      readSettings({ TASK_STORE_URL: url })
+      t.fail(url)
+    } catch (error) {
+      t.match(error, { name: 'StartError', message: /^TASK_STORE_URL/ })
+      t.notMatch(String(error), /ss@|pa[#/?%]|p@/)
+    }
+  }
+  t.equal(
+    readSettings({ TASK_STORE_URL: 'redis://:pa%23ss@host:6379' }).TASK_STORE_URL,
+    'redis://:pa%23ss@host:6379'
+  )
+})
+
 t.test('a bad value is an error that names its variable', async (t) => {
   const bad: Record<string, string[]> = {
     PORT: ['abc', '-1', '65536', '1.5', 'NaN', '80a'],

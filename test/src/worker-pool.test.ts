@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { WorkerPool } from '../../src/worker-pool.ts'
+import { processStarter } from '../../src/worker-process.ts'
+import { quietLog } from '../helper.ts'
 import {
   appOf,
   cancel,
@@ -294,6 +297,34 @@ t.test('a process that is interrupted before it is up does not fail its task', a
   t.match(task, { status: 'completed', result: { attempt: 1 } })
   t.not((task.result as { pid: number }).pid, child)
   t.same(names, ['task_started', 'task_completed'])
+})
+
+t.test('a killed worker that cannot be replaced harms nobody: the next task starts another', async (t) => {
+  const starter = processStarter(64, quietLog)
+  let starts = 0
+  const pool = new WorkerPool(
+    {
+      start: (events) => {
+        if (++starts === 2) throw new Error('spawn ENOMEM')
+        return starter.start(events)
+      },
+      close: () => starter.close()
+    },
+    quietLog
+  )
+  t.teardown(() => pool.close())
+  const run = (name: string) =>
+    pool.run(
+      new URL(`../task-types/${name}.mjs`, import.meta.url).href,
+      { taskId: 'any', attempt: 1, input: '{}', restored: undefined },
+      { report() {}, saveCheckpoint: async () => {} }
+    )
+  const spinning = run('spin')
+  spinning.kill(true)
+
+  t.match(await spinning.ended, { stopped: 'terminated' })
+  t.match(await run('quick').ended, { result: /./ })
+  t.equal(starts, 3)
 })
 
 t.test('no process is there before the first task, and none after the service is closed', async (t) => {

@@ -97,6 +97,30 @@ t.test(
   }
 )
 
+t.test(
+  'an exit without Redis ends in its time and in order, and says that outcomes are missing',
+  { skip },
+  async (t) => {
+    const { start, redis, witness, gate } = await setUpPods(t, taskTypes, {
+      GRACEFUL_SHUTDOWN_TIMEOUT: '1',
+      CANCEL_GRACE: '1'
+    })
+    const pod = await start()
+    const taskId = await witness.start({ type: 'gated', input: { gate } }, 'task')
+    await witness.follow(taskId).seen(({ type }) => type === 'task_started')
+    await redis.stop('SIGKILL')
+    const at = performance.now()
+    pod.child.kill('SIGTERM')
+
+    await pod.logged(({ msg }) => msg === 'drained, but not everything could be recorded')
+    t.match(await pod.logged(({ msg }) => msg === 'shutdown complete'), { exitCode: 1 })
+    await pod.exited
+    t.equal(pod.child.exitCode, 1)
+    const seconds = (performance.now() - at) / 1_000
+    t.ok(seconds < 1 + 1 + 2, `after ${seconds} s of its budget of 4`)
+  }
+)
+
 t.test('a Redis that is no primary any more is named, until it is again', { skip }, async (t) => {
   const { start, redis, witness } = await setUpPods(t, taskTypes)
   const pod = await start()

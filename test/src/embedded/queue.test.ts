@@ -1,4 +1,10 @@
 import t from 'tap'
+import { Attempts } from '../../../src/embedded/attempts.ts'
+import { Availability } from '../../../src/embedded/availability.ts'
+import { openDatabase } from '../../../src/embedded/database.ts'
+import { Queue } from '../../../src/embedded/queue.ts'
+import { Transactions } from '../../../src/embedded/transactions.ts'
+import { quietLog } from '../../helper.ts'
 import { openService } from '../../open-service.ts'
 
 const completed = { status: 'completed', result: 'null' } as const
@@ -83,4 +89,37 @@ t.test('a task that is due later takes no slot, and is counted apart', async (t)
 
   t.equal((await service.cancel(taskId)).status, 'cancelled')
   t.strictSame(service.pendingCounts(), { pending: 0, scheduled: 0 })
+})
+
+t.test('a disk that cannot be read for a moment does not lose a task that waits for its time', async (t) => {
+  const availability = new Availability(undefined, quietLog)
+  const claimed: string[] = []
+  const transactions = new Transactions(
+    openDatabase(':memory:'),
+    undefined,
+    availability,
+    () => queue.claim(),
+    (notice) => notice[0] === 'claim' && claimed.push(notice[2].taskId)
+  )
+  const queue = new Queue(transactions, new Attempts(transactions), {
+    maxRunning: 1,
+    maxPending: 1,
+    limits: new Map()
+  })
+  t.teardown(() => {
+    queue.stop()
+    availability.stop()
+  })
+  const { nextDelayed } = transactions.store
+  let failures = 2
+  transactions.store.nextDelayed = function () {
+    if (failures-- > 0) throw new Error('disk I/O error')
+    return nextDelayed.call(this)
+  }
+  queue.isClaiming = true
+  const task = { type: 'any', input: '1', priority: 0, runAt: Date.now() + 50 }
+  const [{ taskId = '' } = {}] = await transactions.write(() => queue.submit([task]))
+
+  while (claimed.length === 0) await transactions.write(() => {})
+  t.strictSame(claimed, [taskId])
 })

@@ -15,7 +15,11 @@ t.test('a store thread that dies is a store that is away, and the process ends i
   const run = await held.started()
 
   const events = await app.tasks.events(taskId, undefined, new AbortController().signal)
+  const watching = new AbortController()
+  const changes = await app.tasks.watch({ labels: [], progress: true }, watching.signal)
   await thread?.terminate()
+  watching.abort()
+  for await (const _ of changes) t.fail('nothing comes any more')
 
   await t.rejects(app.tasks.startTask({ type: 'held', input: {} }), { code: 'STORE_UNAVAILABLE' })
   const response = await fetch(`${urlOf(app)}/api/tasks/${taskId}`)
