@@ -1,4 +1,4 @@
-# .ci/run tests with this version too. All but the last stage run on the platform that builds, for whatever platform the
+# .ci/run also tests with this version. All stages but the last run on the platform that builds, for whatever platform the
 # image is: the bundle is the same on all of them, and the last stage runs no command.
 FROM --platform=$BUILDPLATFORM node:24.21.0-trixie-slim AS base
 WORKDIR /app
@@ -43,5 +43,5 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 USER 1000:1000
 EXPOSE 3000
-# node is process 1 and gets SIGTERM itself. Kubernetes asks for its health.
+# node is process 1 and receives SIGTERM itself. No HEALTHCHECK: Kubernetes has its own probes.
 CMD ["node", "dist/src/server.js"]

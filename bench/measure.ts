@@ -2,13 +2,13 @@
 export type Sample = Record<string, number>
 
 /** What our median divided by another's must be: `min` for rates, `max` for times, CPU and memory. */
-export type Bar = { min: number } | { max: number }
+export type Target = { min: number } | { max: number }
 
 /** Something that is set up once and measured in many rounds. */
 export interface Contender {
   name: string
   /** Bars of our ratio to this contender, by metric. */
-  bars?: Record<string, Bar>
+  targets?: Record<string, Target>
   setUp(): Promise<{ measure(seconds: number): Promise<Sample>; close(): Promise<unknown> }>
 }
 
@@ -17,7 +17,7 @@ export interface Row {
   title: string
   contenders: Contender[]
   /** Bars of our own figures, by metric, where there is nothing to divide by. */
-  limits?: Record<string, Bar>
+  limits?: Record<string, Target>
   /** For rows whose rounds take long, and start their own processes: none of them is for warming up. */
   rounds?: { quick: number; full: number }
 }
@@ -31,7 +31,7 @@ export interface Result {
   max: number
   /** Our median divided by that of this contender. */
   ratio: number | undefined
-  bar: Bar | undefined
+  target: Target | undefined
   met: boolean | undefined
 }
 
@@ -53,12 +53,12 @@ export async function measureRow(row: Row, rounds: number, seconds: number): Pro
     const ours = medianOf(samples[0], metric)
     const others = row.contenders.filter((_, index) => samples[index]?.some((sample) => metric in sample))
     return others.map((contender): Result => {
-      const { name, bars } = contender
+      const { name, targets } = contender
       const index = row.contenders.indexOf(contender)
       const values = (samples[index] ?? []).map((sample) => sample[metric] ?? Number.NaN)
       const median = medianOf(samples[index], metric)
       const ratio = index === 0 ? undefined : ours / median
-      const bar = index === 0 ? row.limits?.[metric] : bars?.[metric]
+      const target = index === 0 ? row.limits?.[metric] : targets?.[metric]
       return {
         title: row.title,
         metric,
@@ -67,15 +67,15 @@ export async function measureRow(row: Row, rounds: number, seconds: number): Pro
         min: Math.min(...values),
         max: Math.max(...values),
         ratio,
-        bar,
-        met: bar && isMet(ratio ?? median, bar)
+        target,
+        met: target && isMet(ratio ?? median, target)
       }
     })
   })
 }
 
-function isMet(value: number, bar: Bar): boolean {
-  return 'min' in bar ? value >= bar.min : value <= bar.max
+function isMet(value: number, target: Target): boolean {
+  return 'min' in target ? value >= target.min : value <= target.max
 }
 
 function medianOf(samples: Sample[] = [], metric: string): number {

@@ -7,11 +7,11 @@ import { hasRedis, startRedis } from './redis.ts'
 /** A program of the folder `peers` that measures itself: it gets `{ seconds, …question }` and answers with a sample. */
 export function selfMeasured(
   name: string,
-  { program, question, bars }: { program: string; question: object; bars?: Contender['bars'] }
+  { program, question, targets }: { program: string; question: object; targets?: Contender['targets'] }
 ): Contender {
   return {
     name,
-    ...(bars && { bars }),
+    ...(targets && { targets }),
     async setUp() {
       const redis = program.startsWith('bullmq') ? await startRedis() : undefined
       const env = { PATH: process.env.PATH ?? '', REDIS_PORT: String(redis?.port) }

@@ -8,8 +8,8 @@ import { accept } from './rows/accept.ts'
 import { batchRow, labelRow, waitRow, watchedRow } from './rows/api.ts'
 import { bomCoverageRow } from './rows/bom-coverage.ts'
 import { distributedRows } from './rows/distributed.ts'
+import { exitRow } from './rows/exit.ts'
 import { fanOutRow, manyTasksRow } from './rows/fan-out.ts'
-import { leaveRow } from './rows/leave.ts'
 import { lifeRow } from './rows/life.ts'
 import { keptMemoryRow, streamMemoryRow } from './rows/memory.ts'
 import { noOp } from './rows/no-op.ts'
@@ -41,7 +41,7 @@ const rows: Row[] = [
   streamMemoryRow,
   keptMemoryRow,
   startStop,
-  leaveRow,
+  exitRow,
   killRow,
   childMemoryRow,
   bomCoverageRow,

@@ -1,16 +1,16 @@
-import type { Bar, Result } from './measure.ts'
+import type { Result, Target } from './measure.ts'
 
 /** The results as a Markdown table that is readable as it is. */
 export function formatTable(results: readonly Result[]): string {
-  const head = ['what', 'measured', 'who', 'median', 'min – max', 'ours / theirs', 'bar', 'verdict']
-  const rows = results.map(({ title, metric, contender, median, min, max, ratio, bar, met }) => [
+  const head = ['what', 'measured', 'program', 'median', 'min – max', 'ratio', 'target', 'verdict']
+  const rows = results.map(({ title, metric, contender, median, min, max, ratio, target, met }) => [
     title,
     metric,
     contender,
     formatNumber(median),
     `${formatNumber(min)} – ${formatNumber(max)}`,
     ratio === undefined ? '' : ratio.toFixed(2),
-    bar ? formatBar(bar) : '',
+    target ? formatTarget(target) : '',
     met === undefined ? '' : met ? 'met' : 'NOT MET'
   ])
   const widths = head.map((title, column) =>
@@ -21,7 +21,8 @@ export function formatTable(results: readonly Result[]): string {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-const formatBar = (bar: Bar) => ('min' in bar ? `≥ ${round(bar.min)}` : `≤ ${round(bar.max)}`)
+const formatTarget = (target: Target) =>
+  'min' in target ? `≥ ${round(target.min)}` : `≤ ${round(target.max)}`
 
 const round = (value: number) => Number(value.toFixed(2))
 

@@ -5,7 +5,7 @@ import { type CheckResult, Health } from '../src/health.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     health: Health
-    /** The answer of `/readyz`; `status` is `ok` while the process wants traffic. */
+    /** The answer of `/readyz`; `status` is `ok` while the process is ready. */
     readiness(exclude?: readonly string[]): Promise<Readiness>
   }
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { within } from '../src/shutdown.ts'
+import { within } from '../src/timers.ts'
 
 /** Waits up to SCRAPE_LINGER for one more scrape, because the counts of a process's last seconds would be lost. */
 async function scrapeLingerPlugin(app: FastifyInstance) {

@@ -12,6 +12,7 @@ async function streamsPlugin(app: FastifyInstance) {
   const streams = new Streams(app.taskMetrics, app.tasks)
   app.decorate('streams', streams)
   app.shutdown.onDrain({
+    name: 'streams',
     pause: () => streams.handOver(),
     resume: () => streams.keep(),
     // Streams that are still open then end below.

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { createEngine, isVolatile } from '../src/create-engine.ts'
 import { Runner } from '../src/runner.ts'
-import { within } from '../src/shutdown.ts'
 import { TaskExecutor } from '../src/task-executor.ts'
 import { TaskService } from '../src/task-service.ts'
 import { type LoadedTaskType, loadTaskTypes } from '../src/task-types.ts'
+import { within } from '../src/timers.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

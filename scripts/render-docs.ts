@@ -50,6 +50,28 @@ const renderers: Record<string, () => string | Promise<string>> = {
         message.replaceAll(/%[sdj]/g, '…')
       ])
     ),
+  metrics: async () => {
+    const app = await buildApp({ settings: readSettings({ TASK_STORE_URL: 'sqlite::memory:' }) })
+    await app.ready()
+    // server.ts counts them; tests and this script have no log of their own.
+    app.taskMetrics.countLostLines(() => 0)
+    // The types of prom-client leave the labels out.
+    const metrics: { name: string; help: string; labelNames?: string[] }[] =
+      app.taskMetrics.registry.getMetricsAsArray()
+    await app.close()
+    // What Node and the process say of themselves has the names that prom-client gives it; the summary of requests is off.
+    const ours = /^(task_|http_request_duration|process_(uncaught|log_lines))/
+    return table(
+      ['metric', 'labels', 'meaning'],
+      metrics
+        .filter(({ name }) => ours.test(name))
+        .map(({ name, help, labelNames = [] }) => [
+          `\`${name}\``,
+          labelNames.map((label) => `\`${label}\``).join(', '),
+          help
+        ])
+    )
+  },
   'bom-words': () =>
     table(
       ['column', 'words'],
@@ -81,6 +103,7 @@ export const documents = [
   ...Object.keys(files),
   'README.md',
   'docs/errors.md',
+  'docs/metrics.md',
   'docs/bom-coverage.md',
   'helm/README.md'
 ]

@@ -1,7 +1,8 @@
 import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Ajv, type ErrorObject } from 'ajv'
 import { StartError } from './errors.ts'
-import { exitMarginMs, maxTimerMs } from './shutdown.ts'
+import { exitMarginMs } from './shutdown.ts'
+import { maxTimerMs } from './timers.ts'
 import { parseApiTokens } from './tokens.ts'
 
 const ajv = new Ajv({
@@ -102,7 +103,9 @@ export const Settings = Type.Object({
     description: 'Heap limit of each worker (child process or thread) in MiB.'
   }),
   TASKS_DIR: Type.Optional(
-    Type.String({ description: 'Folder with your own task types (`*.js`, `*.mjs`).' })
+    Type.String({
+      description: 'Folder with your own task types (`*.js`, `*.mjs`; `*.ts` with Node.js 22.18 or later).'
+    })
   ),
   ADMIN_TOKEN: Secret('Bearer token for `/admin/*`; if unset, the admin API is disabled.'),
   API_TOKENS: Secret(

@@ -21,8 +21,9 @@ export interface Submission {
   labels?: Labels
   /** Not to be started before then, in epoch milliseconds. */
   runAt?: number
-  /** Of the request that started it, and of the trace that this is part of. */
+  /** The id of the request that started the task. */
   requestId?: string
+  /** The trace that this request belongs to. */
   traceparent?: string
   /** The task that this one repeats; with `once`, unless it was repeated before. */
   retryOf?: { taskId: string; once: boolean }
@@ -91,13 +92,18 @@ export interface Claim {
 
 /** The outcome of an attempt. `pending` requeues the task, to start again after `delayMs`. */
 export type Outcome =
-  | { status: 'completed' /** JSON text. */; result: string }
+  | {
+      status: 'completed'
+      /** JSON text. */
+      result: string
+    }
   | { status: 'failed'; error: ErrorInfo }
   | { status: 'cancelled'; reason: CancelReason }
   | {
       status: 'pending'
       reason: RequeueReason
-      delayMs: number /** Why a retry is necessary. */
+      delayMs: number
+      /** The error that made a retry necessary. */
       error?: ErrorInfo
     }
 
@@ -125,7 +131,7 @@ export interface EngineHost {
   attemptEnded(attempt: EndedAttempt, outcome: Outcome): void
   /** An attempt is over without an outcome: another process has taken its task over. */
   attemptLost(taskId: string, attempt: number): void
-  /** A transaction became durable, so many seconds after it began. */
+  /** A transaction became durable, `seconds` after it began. */
   committed(seconds: number): void
   /** A durable change of a task, in this process or another; only while watching. */
   changed(change: TaskChange): void
@@ -145,7 +151,7 @@ export interface PendingCounts {
 
 /** The report of a finished shutdown, stored because a process that is gone cannot be scraped. */
 export interface ShutdownReport {
-  /** `SIGTERM`, `SIGINT`, `admin` or `close`. */
+  /** The name of the signal, `admin`, `crash` or `close`; a label of the metric. */
   reason: string
   /** `clean`: no task was aborted; `cancelled`: some were; `forced`: some had to be killed or abandoned. */
   outcome: 'clean' | 'cancelled' | 'forced'
@@ -154,7 +160,8 @@ export interface ShutdownReport {
 
 /**
  * One store and one queue: keeps records and events durably, and decides which task runs next.
- * Errors are TaskErrors; STORE_UNAVAILABLE means that nothing was changed, or that it is not known.
+ * Errors are TaskErrors, named by their codes after `@throws`; STORE_UNAVAILABLE, which every method may throw, means that
+ * nothing was changed, or that it is not known.
  */
 export interface Engine {
   /** Whether other processes use the same store, and continue what this one leaves pending. */
@@ -164,24 +171,24 @@ export interface Engine {
    * store that cannot be reached yet is used as soon as it can be; until then all other calls throw STORE_UNAVAILABLE.
    */
   start(host: EngineHost): Promise<void>
-  /** Resolves once all tasks are durable; accepts none if one is refused. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
+  /** Resolves once all tasks are durable; accepts none if one is refused. @throws TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED */
   submit(tasks: readonly Submission[]): Promise<Submitted[]>
   /** The task that a key was used for. */
   findByKey(key: string): Promise<{ taskId: string; fingerprint: string } | undefined>
   get(taskId: string): Promise<UnparsedRecord | undefined>
   /** JSON text of the task's input. */
   input(taskId: string): Promise<string | undefined>
-  /** Newest first. CURSOR_INVALID. */
+  /** Newest first. @throws CURSOR_INVALID */
   list(query: TaskQuery): Promise<TaskPage>
   /**
    * Cancels a pending task at once, and aborts the attempt of a running one. However that attempt ends, `afterCancel`
    * decides the outcome.
-   * TASK_NOT_FOUND, TASK_ALREADY_FINISHED.
+   * @throws TASK_NOT_FOUND, TASK_ALREADY_FINISHED
    */
   cancel(taskId: string): Promise<UnparsedRecord>
   /** Cancels all pending tasks with reason `shutdown`, in an engine whose pending tasks end with the process. */
   cancelPending?(): Promise<void>
-  /** Deletes a finished task. TASK_NOT_FOUND, TASK_NOT_FINISHED. */
+  /** Deletes a finished task. @throws TASK_NOT_FOUND, TASK_NOT_FINISHED */
   remove(taskId: string): Promise<void>
   /** Up to `limit` tasks, newest first; `next` is where to continue, left out if there are no more. */
   search(search: TaskSearch, limit: number, from?: string): Promise<{ taskIds: string[]; next?: string }>
@@ -191,7 +198,7 @@ export interface Engine {
   /**
    * The task's events after the id `after` (all kept ones if the task has no such event): first the kept ones, then live,
    * in batches at the reader's own pace. They end after the final event, when the task is deleted, or when `signal` is
-   * aborted. `ended` if `after` is the id of the final event. TASK_NOT_FOUND.
+   * aborted. `ended` if `after` is the id of the final event. @throws TASK_NOT_FOUND
    */
   follow(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'>
   /** Resolves once the task has ended or does not exist, or `signal` is aborted. */

@@ -1,6 +1,6 @@
 import type { PendingCounts } from './engine.ts'
-import { within } from './shutdown.ts'
 import type { TaskMetrics } from './task-metrics.ts'
+import { within } from './timers.ts'
 
 /** What happened in one step, and how many tasks waited at its end; null if the store did not say. */
 interface Step {

@@ -1,4 +1,4 @@
-import { within } from './shutdown.ts'
+import { within } from './timers.ts'
 
 export interface CheckResult {
   ok: boolean

@@ -1,6 +1,6 @@
 import type { Engine, Submission, Submitted } from './engine.ts'
 import { type ErrorCode, TaskError } from './errors.ts'
-import { idempotencyOf, toSubmission, type Wanted } from './submission.ts'
+import { idempotencyOf, type TaskRequest, toSubmission } from './submission.ts'
 import type { Origin } from './task.ts'
 import type { RejectReason, TaskMetrics } from './task-metrics.ts'
 import type { LoadedTaskType } from './task-types.ts'
@@ -20,14 +20,14 @@ export class Intake {
     this.#options = options
   }
 
-  async submitOne(wanted: Wanted, origin: Origin, check?: () => void): Promise<Submitted> {
+  async submitOne(wanted: TaskRequest, origin: Origin, check?: () => void): Promise<Submitted> {
     const [submitted] = await this.submit([wanted], origin, check)
     if (!submitted) throw new Error('the engine has not answered for the task')
     return submitted
   }
 
   /** Accepts all of them or none. `check` may reject tasks that are not replays. */
-  async submit(wanted: readonly Wanted[], origin: Origin, check = () => {}): Promise<Submitted[]> {
+  async submit(wanted: readonly TaskRequest[], origin: Origin, check = () => {}): Promise<Submitted[]> {
     const keys = wanted.map(idempotencyOf)
     const replays = await this.#findReplays(keys)
     if (replays) return replays
@@ -60,7 +60,7 @@ export class Intake {
     return replays.length === keys.length ? replays : undefined
   }
 
-  #toSubmission(wanted: Wanted, idempotency: Submission['idempotency'], origin: Origin): Submission {
+  #toSubmission(wanted: TaskRequest, idempotency: Submission['idempotency'], origin: Origin): Submission {
     const { types, metrics } = this.#options
     const { task, path } = wanted
     const type = types.get(task.type)

@@ -1,9 +1,9 @@
 import { fstatSync, write as writeFd } from 'node:fs'
 import { Writable } from 'node:stream'
-import { within } from './shutdown.ts'
+import { within } from './timers.ts'
 
-// How many lines a slow reader may lag behind. Further lines are dropped and counted.
-const maxUnread = 1024 * 1024
+// Bytes that may wait for a slow reader. Further lines are dropped and counted.
+const maxUnreadBytes = 1024 * 1024
 
 /**
  * Writes the log to standard output, whatever that is. Writing neither blocks the event loop nor fails: when the disk is
@@ -30,7 +30,7 @@ export class LogDestination {
   }
 
   write(line: string): void {
-    if (!this.#out.writable || this.#out.writableLength > maxUnread) {
+    if (!this.#out.writable || this.#out.writableLength > maxUnreadBytes) {
       this.#lose(1)
       return
     }

@@ -2,10 +2,10 @@ import type { Engine, TaskSearch } from './engine.ts'
 import { TaskError } from './errors.ts'
 import type { ManyDone, TaskFilter, TaskStatus } from './task.ts'
 
-// What one step of an operation on many tasks takes: a few milliseconds of an engine.
+// Tasks in one step, which takes an engine a few milliseconds.
 const slice = 100
 
-/** FILTER_EMPTY. Nothing is searched for in a status that `among` does not have. */
+/** The search for a filter, limited to the statuses in `among`. @throws FILTER_EMPTY */
 export function toSearch(
   { status, type, labels = {}, createdBefore, createdAfter }: TaskFilter,
   among: readonly TaskStatus[],
@@ -25,8 +25,8 @@ export function toSearch(
 }
 
 /**
- * Acts on tasks that a search finds, newest first, in slices that hold nothing up. `act` says to how many it did, and why it
- * cannot go on, if so.
+ * Acts on the tasks that a search finds, newest first, in slices that do not hold up other work. `act` resolves with how many
+ * tasks it changed, and with the error if it cannot continue.
  */
 export async function actOnMany(
   engine: Engine,

@@ -3,7 +3,7 @@ import type { Log } from './log.ts'
 import { coalesceProgress } from './progress.ts'
 import { runningTask } from './running-task.ts'
 import { Stop } from './stop.ts'
-import { type AbortCause, abortReason, type Report, type RunEnd, runJob } from './task-context.ts'
+import { type AbortCause, abortReason, type Report, type RunEnd, runTask } from './task-context.ts'
 import type { LoadedTaskType } from './task-types.ts'
 import { WorkerPool } from './worker-pool.ts'
 import { processStarter } from './worker-process.ts'
@@ -19,7 +19,7 @@ export interface RunnerOptions {
 
 /** How a run ended: by itself, by a crash of its worker, or not at all, so that it was `stopped`. */
 export interface RunResult {
-  end: RunEnd | { crash: string; stack?: string } | { stopped: 'terminated' | 'abandoned' }
+  end: RunEnd | { crash: string; stack?: string } | { stopped: 'killed' | 'abandoned' }
   /** Set if the run was aborted, whatever it did then. */
   aborted?: AbortCause
 }
@@ -46,11 +46,11 @@ export class Runner {
 
   start(type: LoadedTaskType, claim: Claim): Run {
     const stop = new Stop<AbortCause>()
-    const hardStop = new Stop<AbortCause>()
+    const kill = new Stop<AbortCause>()
     let graceTimer: NodeJS.Timeout | undefined
 
     const abort = (cause: AbortCause) => {
-      graceTimer ??= setTimeout(() => hardStop.trigger(cause), this.#options.cancelGraceMs)
+      graceTimer ??= setTimeout(() => kill.trigger(cause), this.#options.cancelGraceMs)
       stop.trigger(cause)
     }
     claim.stop.listen(abort)
@@ -60,8 +60,8 @@ export class Runner {
     const report = this.#reporter(claim, progress.report)
     const end =
       type.isolation === 'inline'
-        ? this.#runInline(type, claim, report, stop, hardStop)
-        : this.#runInWorker(this.#pools[type.isolation], type.module, claim, report, stop, hardStop)
+        ? this.#runInline(type, claim, report, stop, kill)
+        : this.#runInWorker(this.#pools[type.isolation], type.module, claim, report, stop, kill)
     const ended = end.then((end) => {
       progress.flush()
       clearTimeout(limitTimer)
@@ -81,17 +81,17 @@ export class Runner {
     claim: Claim,
     report: (report: Report) => void,
     stop: Stop<AbortCause>,
-    hardStop: Stop<AbortCause>
+    kill: Stop<AbortCause>
   ): Promise<RunResult['end']> {
     const abort = new AbortController()
     stop.listen((cause) => abort.abort(abortReason(cause)))
     const channel = { abort, report, saveCheckpoint: claim.checkpoint }
     const abandoned = new Promise<{ stopped: 'abandoned' }>((resolve) => {
-      hardStop.listen(() => resolve({ stopped: 'abandoned' }))
+      kill.listen(() => resolve({ stopped: 'abandoned' }))
     })
     const { taskId, attempt } = claim
     const ended = runningTask.run({ taskId, type: claim.type, attempt }, () =>
-      runJob((input, ctx) => type.run(input, ctx), claim, channel)
+      runTask((input, ctx) => type.run(input, ctx), claim, channel)
     )
     return Promise.race([ended, abandoned])
   }
@@ -102,14 +102,14 @@ export class Runner {
     claim: Claim,
     report: (report: Report) => void,
     stop: Stop<AbortCause>,
-    hardStop: Stop<AbortCause>
+    kill: Stop<AbortCause>
   ): Promise<RunResult['end']> {
     const { taskId, attempt, input, restored, labels, requestId, traceparent } = claim
     const job = { taskId, attempt, input, restored, labels, requestId, traceparent }
     const run = pool.run(module, job, { report, saveCheckpoint: claim.checkpoint })
     stop.listen(run.abort)
     // No further task will need a worker after a shutdown.
-    hardStop.listen((cause) => run.kill(cause !== 'shutdown'))
+    kill.listen((cause) => run.kill(cause !== 'shutdown'))
     return run.ended
   }
 

@@ -2,11 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ShutdownReport } from './engine.ts'
 import { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
+import { maxTimerMs, within } from './timers.ts'
 
 export type Phase = 'serving' | 'delaying' | 'draining' | 'cancelling' | 'closed'
 
 /** A part of the service that has work to finish before the process may exit. */
 export interface DrainParticipant {
+  /** For the log. */
+  readonly name: string
   /** Takes on no new work. */
   pause(): void
   /** Takes on work again: the drain was undone. */
@@ -31,8 +34,6 @@ export const exitMarginMs = 2_000
 // How long recording the last outcomes may take, beyond CANCEL_GRACE, before the process exits without them.
 const recordMs = 1_000
 const reportEveryMs = 1_000
-/** The longest delay of setTimeout, which fires at once for longer ones. */
-export const maxTimerMs = 2 ** 31 - 1
 
 /** The state of a shutdown: its phase, reason and deadline, and the sequence from one phase to the next. */
 export class Shutdown {
@@ -86,7 +87,7 @@ export class Shutdown {
     return this.#succeeded
   }
 
-  /** Whether the process wants no more traffic; in the phase `delaying` it still serves every request. */
+  /** Whether the process is unready; in the phase `delaying` it still serves every request. */
   isDraining(): boolean {
     return this.#phase !== 'serving'
   }
@@ -132,7 +133,8 @@ export class Shutdown {
       this.#reason = null
       this.#since = null
       clearInterval(this.#reportTimer)
-      for (const participant of this.#participants) this.#guarded('a participant', () => participant.resume())
+      for (const participant of this.#participants)
+        this.#guarded(`resuming ${participant.name}`, () => participant.resume())
       this.#notifyChange(false)
       this.#log.info('the drain was undone, serving again')
     }
@@ -205,7 +207,8 @@ export class Shutdown {
 
   #pause(): void {
     this.#phase = 'draining'
-    for (const participant of this.#participants) this.#guarded('a participant', () => participant.pause())
+    for (const participant of this.#participants)
+      this.#guarded(`pausing ${participant.name}`, () => participant.pause())
     clearInterval(this.#reportTimer)
     this.#reportTimer = setInterval(() => this.#reportProgress(), reportEveryMs).unref()
   }
@@ -226,7 +229,7 @@ export class Shutdown {
     this.#phase = 'cancelling'
     let forced = false
     const cancelled = this.#participants.map((participant) =>
-      this.#guarded('a participant', async () => {
+      this.#guarded(`cancelling ${participant.name}`, async () => {
         if ((await participant.cancel()).forced) forced = true
       })
     )
@@ -271,7 +274,9 @@ export class Shutdown {
 
   async #idle(): Promise<void> {
     await Promise.all(
-      this.#participants.map((participant) => this.#guarded('a participant', () => participant.idle()))
+      this.#participants.map((participant) =>
+        this.#guarded(`waiting for ${participant.name}`, () => participant.idle())
+      )
     )
   }
 }
@@ -279,12 +284,4 @@ export class Shutdown {
 /** Seconds with three decimals, for the log. */
 function inSeconds(ms: number): number {
   return Math.round(ms) / 1000
-}
-
-/** Whether the promise resolves within that time. */
-export function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, Math.min(ms, maxTimerMs), false)
-    promise.then(() => resolve(true), reject).finally(() => clearTimeout(timer))
-  })
 }

@@ -46,6 +46,9 @@ export interface StoredAttempt {
 /** How many attempts before the latest one are kept for a task's record. */
 export const keptAttempts = 99
 
+/** Events of a task that are kept; older progress is dropped, state changes never are. */
+export const keptEvents = 1000
+
 export interface StoredEvent {
   id: number | string
   type: EventType

@@ -1,6 +1,6 @@
-import { within } from './shutdown.ts'
 import type { TaskMetrics } from './task-metrics.ts'
 import type { TaskService } from './task-service.ts'
+import { within } from './timers.ts'
 
 // So that clients do not all reconnect to another process at the same moment.
 const handOverWithinMs = 3_000

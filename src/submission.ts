@@ -6,7 +6,7 @@ import type { NewTask, Origin } from './task.ts'
 import type { LoadedTaskType } from './task-types.ts'
 
 /** A task that a client asks for. */
-export interface Wanted {
+export interface TaskRequest {
   task: NewTask
   /** Where it is in the request, for messages. */
   path: string
@@ -17,7 +17,12 @@ export interface Wanted {
 const maxAheadMs = 366 * 86_400_000
 
 /** The fingerprint of a task's body, if it has a key; made before the input's defaults are filled in. */
-export function idempotencyOf({ task, path, idempotencyKey, retryOf }: Wanted): Submission['idempotency'] {
+export function idempotencyOf({
+  task,
+  path,
+  idempotencyKey,
+  retryOf
+}: TaskRequest): Submission['idempotency'] {
   if (idempotencyKey === undefined) return undefined
   const { type, input, priority = 0, labels, runAt, delaySeconds } = task
   const body = retryOf ? { retryOf: retryOf.taskId } : { type, input, priority, labels, runAt, delaySeconds }
@@ -25,9 +30,9 @@ export function idempotencyOf({ task, path, idempotencyKey, retryOf }: Wanted): 
   return { key: idempotencyKey, fingerprint: fingerprintOf(body), name }
 }
 
-/** A valid task as engines take it. FST_ERR_VALIDATION. */
+/** A valid task as engines take it. @throws FST_ERR_VALIDATION */
 export function toSubmission(
-  { task, path, retryOf }: Wanted,
+  { task, path, retryOf }: TaskRequest,
   type: LoadedTaskType,
   idempotency: Submission['idempotency'],
   { requestId, traceparent }: Origin

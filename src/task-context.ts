@@ -9,7 +9,7 @@ export type Report =
   | { kind: 'log'; level: LogLevel; fields: object; message: string | undefined }
 
 /** What a run needs: plain data, so that it can be sent to a worker. */
-export interface Job {
+export interface RunInput {
   taskId: string
   attempt: number
   /** JSON text. */
@@ -30,7 +30,7 @@ const maxCode = 100
 const maxMessage = 10_000
 const maxStack = 20_000
 const maxCauses = 5
-// 50 ms apart also by the events' timestamps, which are whole milliseconds of another clock.
+// 51, not 50: they must be 50 ms apart by their timestamps too, which are whole milliseconds of another clock.
 const progressEveryMs = 51
 const unreadable = 'A value that cannot be read'
 
@@ -42,9 +42,9 @@ interface Channel {
 }
 
 /** Runs a task type's `run` on a job, to a result that is JSON text or an error with a code. Never rejects. */
-export async function runJob(
+export async function runTask(
   run: (input: unknown, ctx: TaskContext) => unknown,
-  job: Job,
+  job: RunInput,
   channel: Channel
 ): Promise<RunEnd> {
   const progress = throttleProgress(channel.report)

@@ -2,10 +2,11 @@ import type { Claim, EndedAttempt, Engine, EngineHost, Outcome } from './engine.
 import type { Log } from './log.ts'
 import { resolveLost, resolveOutcome } from './resolve-outcome.ts'
 import type { Run, Runner, RunResult } from './runner.ts'
-import { type DrainParticipant, within } from './shutdown.ts'
+import type { DrainParticipant } from './shutdown.ts'
 import type { ErrorInfo } from './task.ts'
 import type { TaskMetrics } from './task-metrics.ts'
 import type { LoadedTaskType } from './task-types.ts'
+import { within } from './timers.ts'
 
 export interface TaskExecutorOptions {
   engine: Engine
@@ -30,6 +31,7 @@ interface ClaimedTask {
 
 /** Runs the tasks that an engine has claimed for this process, resolves their outcomes, and drains. */
 export class TaskExecutor implements DrainParticipant {
+  readonly name = 'tasks'
   readonly #options: TaskExecutorOptions
   readonly #engine: Engine
   readonly #types: ReadonlyMap<string, LoadedTaskType>
@@ -195,7 +197,7 @@ export class TaskExecutor implements DrainParticipant {
     if (!('stopped' in end)) return
     this.#forced = true
     const fields = { taskId, type, attempt }
-    if (end.stopped === 'terminated') {
+    if (end.stopped === 'killed') {
       this.#metrics.forceTerminated.inc({ type })
       this.#log.warn(fields, 'task did not stop, its worker was killed')
     } else {

@@ -5,7 +5,7 @@ export const epoch = Date.UTC(2020, 0)
 export const positionsPerMs = 4096
 const form = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-/** The position of a task that is created now, in epoch milliseconds: after the last one, even if the clock was set back. */
+/** The position of a task that is created at `now` (epoch milliseconds): after `last`, even if the clock was set back. */
 export function nextPosition(last: number, now: number): number {
   return Math.max(last + 1, (now - epoch) * positionsPerMs)
 }

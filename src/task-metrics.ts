@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { within } from './shutdown.ts'
 import type { FinalStatus, RequeueReason } from './task.ts'
+import { within } from './timers.ts'
 
 /** From a no-op's milliseconds to the hour that a long task may take. */
 const durationBuckets = [
@@ -14,7 +14,7 @@ export type RejectReason = 'draining' | 'queue_full' | 'invalid' | 'unknown_type
 
 /** The service's own metrics. Labels only ever hold known task types and fixed words. */
 export class TaskMetrics {
-  readonly #registry: Registry
+  readonly registry: Registry
   readonly #active: Gauge
   readonly #draining: Gauge
   readonly #shutdown: Histogram<'reason' | 'outcome'>
@@ -33,7 +33,7 @@ export class TaskMetrics {
   readonly uncaughtErrors: Counter
 
   constructor(registry: Registry) {
-    this.#registry = registry
+    this.registry = registry
     const registers = [registry]
     this.#active = new Gauge({
       name: 'task_active_executions',
@@ -132,7 +132,7 @@ export class TaskMetrics {
     new Gauge({
       name,
       help,
-      registers: [this.#registry],
+      registers: [this.registry],
       async collect() {
         await read().then(
           (value) => this.set(value),
@@ -147,7 +147,7 @@ export class TaskMetrics {
     new Gauge({
       name: 'task_store_up',
       help: '1 while the task store answers, else 0',
-      registers: [this.#registry],
+      registers: [this.registry],
       async collect() {
         // A scrape must not wait for a store that does not answer.
         const isUp = await within(1_000, check()).catch(() => false)
@@ -161,7 +161,7 @@ export class TaskMetrics {
     new Counter({
       name: 'process_log_lines_lost_total',
       help: 'Log lines that were lost because the reader was stuck or gone, or the disk full',
-      registers: [this.#registry],
+      registers: [this.registry],
       collect() {
         this.reset()
         this.inc(lost())

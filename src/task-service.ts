@@ -63,7 +63,7 @@ export class TaskService {
     return this.#state
   }
 
-  /** Opens the store and recovers the tasks of an earlier process; the executor's `resume` then runs them. StartError. */
+  /** Opens the store and recovers the tasks of an earlier process; the executor's `resume` then runs them. @throws StartError */
   async start(): Promise<void> {
     const host: EngineHost = {
       ...this.executor.host(),
@@ -83,7 +83,7 @@ export class TaskService {
         report = await this.#engine.takeShutdownReport()
       }
     } catch (err) {
-      this.#log.warn({ err }, 'finished shutdowns are not reported')
+      this.#log.warn({ err }, 'the reports of earlier shutdowns cannot be read; the next start tries again')
     }
   }
 
@@ -93,7 +93,7 @@ export class TaskService {
 
   /**
    * Accepts a task; resolves when it is durable. With a key that was used for an equal task, resolves with that one.
-   * IDEMPOTENCY_KEY_REUSED, SERVICE_DRAINING, TASK_TYPE_UNKNOWN, FST_ERR_VALIDATION, TASK_QUEUE_FULL, STORE_UNAVAILABLE.
+   * @throws IDEMPOTENCY_KEY_REUSED, SERVICE_DRAINING, TASK_TYPE_UNKNOWN, FST_ERR_VALIDATION, TASK_QUEUE_FULL, STORE_UNAVAILABLE
    */
   async startTask(task: NewTask, idempotencyKey?: string, origin: Origin = {}): Promise<Submitted> {
     return this.#intake.submitOne({ task, path: 'body', idempotencyKey }, origin)
@@ -107,7 +107,7 @@ export class TaskService {
     return this.#intake.submit(wanted, origin)
   }
 
-  /** Accepts a task that repeats a finished one. As `startTask`, and TASK_NOT_FOUND, TASK_NOT_FINISHED. */
+  /** Accepts a task that repeats a finished one. As `startTask`. @throws TASK_NOT_FOUND, TASK_NOT_FINISHED */
   async retryTask(
     taskId: string,
     idempotencyKey?: string,
@@ -127,12 +127,12 @@ export class TaskService {
     return { ...submitted, type: task.type }
   }
 
-  /** With its input if that is asked for. TASK_NOT_FOUND. */
+  /** With its input if that is asked for. @throws TASK_NOT_FOUND */
   async getTask(taskId: string, include: { input?: boolean } = {}): Promise<TaskRecord> {
     return parseRecord(await this.#find(taskId, include))
   }
 
-  /** A task's record as JSON text. TASK_NOT_FOUND. */
+  /** A task's record as JSON text. @throws TASK_NOT_FOUND */
   async getTaskText(taskId: string, include: { input?: boolean } = {}): Promise<string> {
     return recordText(await this.#find(taskId, include))
   }
@@ -156,17 +156,17 @@ export class TaskService {
     return this.#engine.list(query)
   }
 
-  /** TASK_NOT_FOUND, TASK_ALREADY_FINISHED. */
+  /** @throws TASK_NOT_FOUND, TASK_ALREADY_FINISHED */
   async cancelTask(taskId: string): Promise<TaskRecord> {
     return parseRecord(await this.#engine.cancel(taskId))
   }
 
-  /** TASK_NOT_FOUND, TASK_NOT_FINISHED. */
+  /** @throws TASK_NOT_FOUND, TASK_NOT_FINISHED */
   async removeTask(taskId: string): Promise<void> {
     return this.#engine.remove(taskId)
   }
 
-  /** Cancels the matching tasks that are not being cancelled yet. FILTER_EMPTY. */
+  /** Cancels the matching tasks that are not being cancelled yet. @throws FILTER_EMPTY */
   async cancelTasks({ filter, limit }: ManyTasks): Promise<ManyDone> {
     const search = toSearch(filter, ['pending', 'running'], 'cancelling')
     return actOnMany(this.#engine, search, limit, async (taskIds) => {
@@ -174,7 +174,7 @@ export class TaskService {
     })
   }
 
-  /** Deletes the matching finished tasks. FILTER_EMPTY. */
+  /** Deletes the matching finished tasks. @throws FILTER_EMPTY */
   async removeTasks({ filter, limit }: ManyTasks): Promise<ManyDone> {
     const search = toSearch(filter, finalStatuses)
     return actOnMany(this.#engine, search, limit, async (taskIds) => {
@@ -182,7 +182,7 @@ export class TaskService {
     })
   }
 
-  /** Retries matching finished tasks, each of them once; only failed ones unless a status is given. FILTER_EMPTY. */
+  /** Retries matching finished tasks, each of them once; only failed ones unless a status is given. @throws FILTER_EMPTY */
   async retryTasks(
     { filter, limit }: ManyTasks,
     origin: Origin,
@@ -223,7 +223,7 @@ export class TaskService {
     return this.#changes.watch(filter, signal)
   }
 
-  /** The task's events after an id, as Engine.follow gives them. TASK_NOT_FOUND. */
+  /** The task's events after an id, as Engine.follow gives them. @throws TASK_NOT_FOUND */
   async events(taskId: string, after: string | undefined, signal: AbortSignal): Promise<Events | 'ended'> {
     return this.#engine.follow(taskId, after, signal)
   }
@@ -255,7 +255,12 @@ export class TaskService {
   async recordShutdown(report: ShutdownReport): Promise<void> {
     await this.#engine
       .recordShutdown(report)
-      .catch((err) => this.#log.error({ err }, 'the shutdown is not recorded'))
+      .catch((err) =>
+        this.#log.error(
+          { err },
+          'the report of this shutdown cannot be stored; its duration will be missing from the metrics'
+        )
+      )
   }
 
   /** Stops accepting tasks, drains, then closes workers, timers and the store. Idempotent. */

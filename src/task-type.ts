@@ -13,7 +13,10 @@ export interface TaskContext<State = unknown> {
   readonly taskId: string
   /** Numbers the starts of this task, whatever their reason: 1, 2, 3… */
   readonly attempt: number
-  /** Aborted on cancel, timeout and the end of the grace period; `reason.code` is `client`, `timeout` or `shutdown`. */
+  /**
+   * Aborted by a cancel, the time limit, the end of the grace period, or because another process has taken the task over;
+   * `reason.code` is `client`, `timeout`, `shutdown` or `lost`.
+   */
   readonly signal: AbortSignal
   readonly log: TaskLog
   /** The labels that the client gave the task. */
@@ -56,7 +59,7 @@ export interface TaskType<Input = unknown, State = unknown> {
   isolation?: Isolation
   /** What happens when the grace period of a shutdown is over [`cancel`]. */
   onShutdown?: 'cancel' | 'requeue'
-  /** What happens when its process died [`fail`, code `TASK_INTERRUPTED`]. */
+  /** What happens when the service's process died while it ran [`fail`, code `TASK_INTERRUPTED`]. */
   onLost?: 'fail' | 'requeue'
   /** Time limit of one attempt [`TASK_TIMEOUT`]. */
   timeoutSeconds?: number

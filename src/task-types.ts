@@ -9,13 +9,13 @@ import addFormats from 'ajv-formats'
 import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
 import type { Log } from './log.ts'
-import { within } from './shutdown.ts'
 import { type Isolation, isolations, type TaskTypeInfo } from './task.ts'
 import type { TaskType } from './task-type.ts'
 import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
 import demo from './tasks/demo/demo.ts'
 import { checkAddress } from './tasks/link-check/address.ts'
 import { linkCheck } from './tasks/link-check/link-check.ts'
+import { within } from './timers.ts'
 import { describeProblems, onFirstUse } from './validation.ts'
 
 /** A checked task type, with every default applied. */
@@ -154,7 +154,7 @@ function requireTypeStripping(path: string): void {
   )
 }
 
-/** Loads and checks one module. StartError. */
+/** Loads and checks one module. @throws StartError */
 export async function loadTaskType(
   module: string,
   defaultTimeoutMs: number,
@@ -192,7 +192,7 @@ async function importInTime(module: string, log: Log): Promise<{ default: TaskTy
   }
 }
 
-/** Checks a module's default export and applies the defaults. StartError. */
+/** Checks a module's default export and applies the defaults. @throws StartError */
 export function checkTaskType(
   type: TaskType,
   module: string,
@@ -246,7 +246,7 @@ function inputChecker(type: TaskType, module: string): LoadedTaskType['checkInpu
     validate(input) ? undefined : describeProblems(validate.errors, path)
 }
 
-/** `useDefaults` fills in the defaults of the checked value. StartError. */
+/** `useDefaults` fills in the defaults of the checked value. @throws StartError */
 function compile(schema: object, module: string, what: string, useDefaults: boolean): ValidateFunction {
   const { $schema } = schema as { $schema?: string }
   const is2020 = String($schema).includes('2020-12')

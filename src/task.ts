@@ -10,7 +10,7 @@ export const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled
 export type TaskStatus = (typeof statuses)[number]
 export type FinalStatus = Exclude<TaskStatus, 'pending' | 'running'>
 export const finalStatuses = ['completed', 'failed', 'cancelled'] as const
-export const TaskStatus = enumOf(statuses, 'Nothing leaves `completed`, `failed` or `cancelled`.')
+export const TaskStatus = enumOf(statuses, '`completed`, `failed` and `cancelled` are final.')
 
 export const cancelReasons = ['client', 'shutdown', 'timeout'] as const
 export type CancelReason = (typeof cancelReasons)[number]
@@ -73,7 +73,7 @@ export const TaskRecord = Type.Object(
     type: Type.String(),
     status: TaskStatus,
     progress: Progress,
-    attempt: Type.Integer({ minimum: 0, description: 'Numbers the starts, whatever their reason.' }),
+    attempt: Type.Integer({ minimum: 0, description: 'Number of the latest attempt; 0 before the first.' }),
     priority: Type.Integer({ minimum: 0, maximum: maxPriority }),
     labels: Type.Optional(Labels),
     createdAt: Time('When it was accepted.'),
@@ -243,7 +243,10 @@ export const TaskTypeInfo = Type.Object(
     ),
     isolation: enumOf(isolations, 'A child process, a worker thread, or the event loop.'),
     onShutdown: enumOf(['cancel', 'requeue'] as const, 'What happens when the grace period is over.'),
-    onLost: enumOf(['fail', 'requeue'] as const, 'What happens when its process died.'),
+    onLost: enumOf(
+      ['fail', 'requeue'] as const,
+      "What happens when the service's process died while it ran."
+    ),
     timeoutSeconds: Type.Number(),
     concurrency: Type.Optional(
       Type.Integer({ description: 'How many run at once, in all processes together.' })

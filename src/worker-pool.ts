@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { TaskError } from './errors.ts'
 import type { Log } from './log.ts'
-import type { AbortCause, Job, Report, RunEnd } from './task-context.ts'
+import type { AbortCause, Report, RunEnd, RunInput } from './task-context.ts'
 import type { FromWorker, ToWorker } from './worker.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
@@ -39,7 +39,7 @@ export interface RunHandler {
 }
 
 export interface WorkerRun {
-  readonly ended: Promise<RunEnd | { crash: string; stack?: string } | { stopped: 'terminated' }>
+  readonly ended: Promise<RunEnd | { crash: string; stack?: string } | { stopped: 'killed' }>
   abort(cause: AbortCause): void
   /** Kills its worker. `replace` starts another one at once, for the next task. */
   kill(replace: boolean): void
@@ -48,7 +48,7 @@ export interface WorkerRun {
 interface Run extends RunHandler {
   number: number
   module: string
-  job: Job
+  job: RunInput
   worker: PooledWorker | undefined
   aborted: AbortCause | undefined
   ended: boolean
@@ -81,7 +81,7 @@ export class WorkerPool {
   }
 
   /** Runs a job in a free worker. The caller limits how many run at once. */
-  run(module: string, job: Job, handler: RunHandler): WorkerRun {
+  run(module: string, job: RunInput, handler: RunHandler): WorkerRun {
     let resolve: Run['resolve'] = () => {}
     const ended: WorkerRun['ended'] = new Promise((resolveEnded) => {
       resolve = resolveEnded
@@ -207,7 +207,7 @@ export class WorkerPool {
     this.#remove(worker)
     const { run, killed } = worker
     if (run && !run.ended) {
-      if (killed) this.#finish(run, { stopped: 'terminated' })
+      if (killed) this.#finish(run, { stopped: 'killed' })
       // A signal to the process group came before the worker could ignore it. The task has not begun.
       else if (interrupted && !worker.ready) this.#assign(run)
       else this.#finish(run, worker.crash ?? { crash: cause })

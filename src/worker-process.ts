@@ -5,7 +5,8 @@ import type { Log } from './log.ts'
 import { Watchdog } from './watchdog.ts'
 import { type WorkerStarter, workerFile } from './worker-pool.ts'
 
-// A third of the service's weight: at 10, a tenth of it, tasks starved for 20 s on a machine with ten busy processes a core.
+// 5 leaves a worker a third of the service's CPU weight. With 10, a tenth, tasks starved for 20 s on a machine with ten busy
+// processes per core.
 const nicer = 5
 /** How long to wait for the last lines of a process that exited: its own children may keep its pipes open. */
 const lastLinesMs = 500

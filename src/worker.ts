@@ -9,17 +9,17 @@ import {
   abortReason,
   codedError,
   describeError,
-  type Job,
   type Report,
   type RunEnd,
-  runJob,
+  type RunInput,
+  runTask,
   stackOf
 } from './task-context.ts'
 import type { TaskType } from './task-type.ts'
 
 /** `run` numbers the runs of one pool, so that a late message of an ended run is not mistaken for one of the next. */
 export type ToWorker =
-  | { kind: 'run'; run: number; module: string; job: Job }
+  | { kind: 'run'; run: number; module: string; job: RunInput }
   | { kind: 'abort'; run: number; cause: AbortCause }
   | { kind: 'checkpointed'; id: number; error?: ErrorInfo }
 
@@ -70,7 +70,7 @@ async function load(module: string): Promise<TaskType> {
   return type
 }
 
-async function start(run: number, module: string, job: Job): Promise<void> {
+async function start(run: number, module: string, job: RunInput): Promise<void> {
   const abort = new AbortController()
   current = { run, abort }
   const saveCheckpoint = (state: string) =>
@@ -79,7 +79,7 @@ async function start(run: number, module: string, job: Job): Promise<void> {
       saving.set(id, { resolve, reject })
       send({ kind: 'checkpoint', run, id, state })
     })
-  const end = await runJob(
+  const end = await runTask(
     async (input, ctx) => (loaded.get(module) ?? (await load(module))).run(input, ctx),
     job,
     { abort, report: (report) => sendReport(run, report), saveCheckpoint }

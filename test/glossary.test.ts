@@ -15,7 +15,9 @@ const places = [
   'routes',
   'src',
   'client/src',
-  'ui'
+  'ui',
+  'test',
+  'bench'
 ]
 /** What was given up, and what it is called now. `Promise.allSettled` is no match. */
 const givenUp: [RegExp, string][] = [
@@ -34,14 +36,19 @@ const givenUp: [RegExp, string][] = [
   [/\bthe hard way\b/i, 'kill'],
   [/\bwaited for aside\b|\bpast the library\b/i, 'off the event loop; bypassing @fastify/sse'],
   [/\bbye\b/i, 'shutdown complete'],
-  [/\bForget a\b/, 'Delete a']
+  [/\bForget a\b/, 'Delete a'],
+  [/\bwants? (no more )?traffic\b/i, 'ready, unready']
 ]
 
 function filesOf(place: string): string[] {
   if (!statSync(root + place).isDirectory()) return [place]
-  return readdirSync(root + place, { recursive: true, encoding: 'utf8' })
-    .map((name) => `${place}/${name}`)
-    .filter((name) => /\.(js|ts|md|ya?ml|json|txt|tpl|lua)$/.test(name) && statSync(root + name).isFile())
+  return (
+    readdirSync(root + place, { recursive: true, encoding: 'utf8' })
+      .map((name) => `${place}/${name}`)
+      // This file has the words themselves.
+      .filter((name) => !/node_modules|glossary\.test|\/ui\/vendor/.test(name))
+      .filter((name) => /\.(js|ts|md|ya?ml|json|txt|tpl|lua)$/.test(name) && statSync(root + name).isFile())
+  )
 }
 
 const files = places.flatMap(filesOf)

@@ -1,6 +1,6 @@
 import { NewTask, TaskStarted } from '../../src/task.ts'
 import { Connection, postText, startTask } from '../connection.ts'
-import type { Bar, Contender, Row } from '../measure.ts'
+import type { Contender, Row, Target } from '../measure.ts'
 import { withRedis } from '../peer.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 import { startRedis } from '../redis.ts'
@@ -14,12 +14,12 @@ const oneByOne = { connections: 50, request: postText('/api/tasks', task), tasks
 export function acceptContender(
   name: string,
   start: () => Promise<Program>,
-  bars: Record<string, Bar> = {},
+  targets: Record<string, Target> = {},
   { connections, request, tasks } = oneByOne
 ): Contender {
   return {
     name,
-    bars,
+    targets,
     async setUp() {
       const program = await start()
       const open = Array.from({ length: connections }, () => new Connection(program.port))
@@ -51,7 +51,7 @@ export function acceptContender(
 }
 
 /** The only worker is held, so that what is accepted stays pending. */
-export async function startHeld(fill?: (path: string) => void): Promise<Program> {
+export async function startWithBusySlot(fill?: (path: string) => void): Promise<Program> {
   const program = await startLastcall(
     { MAX_WORKERS: '1', MAX_PENDING: '100000000', STORE_SYNC: 'full', TASK_RETENTION: '100000' },
     fill
@@ -78,7 +78,7 @@ async function startWithRedis(): Promise<Program> {
 export const accept: Row = {
   title: 'accept a task, 50 connections',
   contenders: [
-    acceptContender('lastcall, durable', () => startHeld()),
+    acceptContender('lastcall, durable', () => startWithBusySlot()),
     acceptContender('bare Fastify, stores nothing', () => startPeer('bare-accept', schemas), {
       'accepted/s': { min: 0.8 },
       'CPU µs each': { max: 1.3 }

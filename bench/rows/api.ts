@@ -2,14 +2,14 @@ import { Connection, getText, postText, readStream, startTasks } from '../connec
 import { fillStore } from '../fill-store.ts'
 import { type Contender, quantile, type Row } from '../measure.ts'
 import { startLastcall } from '../program.ts'
-import { acceptContender, startHeld, task } from './accept.ts'
+import { acceptContender, startWithBusySlot, task } from './accept.ts'
 import { followEach, contender as noOpContender, waitForEach } from './no-op.ts'
 
 export const waitRow: Row = {
   title: 'start a no-op and learn its end, 64 clients',
   contenders: [
     noOpContender('wait', waitForEach('no-op-inline')),
-    { ...noOpContender('stream', followEach('no-op-inline')), bars: { 'CPU µs each': { max: 1 } } }
+    { ...noOpContender('stream', followEach('no-op-inline')), targets: { 'CPU µs each': { max: 1 } } }
   ]
 }
 
@@ -20,7 +20,7 @@ export const batchRow: Row = {
   contenders: [
     acceptContender(
       'lastcall, batches, 2 connections',
-      () => startHeld(),
+      () => startWithBusySlot(),
       {},
       {
         connections: 2,
@@ -28,7 +28,9 @@ export const batchRow: Row = {
         tasks: batchSize
       }
     ),
-    acceptContender('lastcall, one by one, 50 connections', () => startHeld(), { 'accepted/s': { min: 5 } })
+    acceptContender('lastcall, one by one, 50 connections', () => startWithBusySlot(), {
+      'accepted/s': { min: 5 }
+    })
   ]
 }
 
@@ -71,7 +73,7 @@ export const labelRow = (finished: number): Row => ({
     pageContender('lastcall, by label', 'label=team:a', finished),
     {
       ...pageContender('lastcall, by type', 'type=no-op-inline', finished),
-      bars: { 'p50 ms': { max: 1.2 } }
+      targets: { 'p50 ms': { max: 1.2 } }
     }
   ]
 })

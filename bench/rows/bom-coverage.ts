@@ -64,7 +64,7 @@ export const bomCoverageRow: Row = {
     selfMeasured('csv-parse, both texts parsed', {
       program: 'csv-parse',
       question: { bom, stock },
-      bars: { ms: { max: 1.5 } }
+      targets: { ms: { max: 1.5 } }
     })
   ]
 }

@@ -71,7 +71,7 @@ function lastcall(tasks: number, everyMs: number): Contender {
 function raw(everyMs: number): Contender {
   return {
     name: 'node:http, raw writes',
-    bars: { 'CPU s per 100,000': { max: 1.3 } },
+    targets: { 'CPU s per 100,000': { max: 1.3 } },
     async setUp() {
       const program = await startPeer('raw-sse')
       const connection = new Connection(program.port)

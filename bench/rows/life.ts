@@ -42,7 +42,7 @@ export const lifeRow: Row = {
       selfMeasured('BullMQ, everysec, add → completed', {
         program: 'bullmq',
         question: { what: 'life' },
-        bars: { 'tasks/s': { min: 2 } }
+        targets: { 'tasks/s': { min: 2 } }
       })
     ])
   ]

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection, getText, startTask } from '../connection.ts'
-import type { Bar, Contender, Row, Sample } from '../measure.ts'
+import type { Contender, Row, Sample, Target } from '../measure.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 import { postAll } from './no-op.ts'
 
@@ -25,15 +25,15 @@ function openStream(port: number, path: string): Promise<Socket> {
   })
 }
 
-// A process of its own for each round: memory that was freed once is not given back.
+// A process of its own for each round: memory that is no longer used is not given back.
 function streamContender(
   name: string,
   start: () => Promise<{ program: Program; path: string }>,
-  bars: Record<string, Bar> = {}
+  targets: Record<string, Target> = {}
 ): Contender {
   return {
     name,
-    bars,
+    targets,
     async setUp() {
       return {
         async measure() {
@@ -89,7 +89,7 @@ export const keptMemoryRow: Row = {
             const before = program.memoryMiB()
             await postAll('no-op-inline')(program, open, count)
             const held = program.memoryMiB()
-            return { 'MiB held': held, 'MiB more than the round before': held - before }
+            return { 'MiB used': held, 'MiB more than the round before': held - before }
           },
           async close() {
             for (const connection of open) connection.close()

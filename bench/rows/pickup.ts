@@ -36,7 +36,7 @@ const pickupRow = (title: string, onLost: 'fail' | 'requeue'): Row => ({
       selfMeasured('BullMQ, everysec, add → active', {
         program: 'bullmq',
         question: { what: 'pickup' },
-        bars: { 'p50 ms': { max: 0.5 } }
+        targets: { 'p50 ms': { max: 0.5 } }
       })
     ])
   ]

@@ -1,8 +1,8 @@
 import { Connection, getText } from '../connection.ts'
 import { fillStore } from '../fill-store.ts'
-import type { Bar, Row } from '../measure.ts'
+import type { Row, Target } from '../measure.ts'
 import { startLastcall } from '../program.ts'
-import { acceptContender, startHeld } from './accept.ts'
+import { acceptContender, startWithBusySlot } from './accept.ts'
 import { contender as noOpContender, postAll } from './no-op.ts'
 
 const pages = [
@@ -12,7 +12,7 @@ const pages = [
   '?status=failed',
   '?type=hold&limit=200'
 ]
-const asGoodAsEmpty = (metric: string): Record<string, Bar> => ({
+const asGoodAsEmpty = (metric: string): Record<string, Target> => ({
   [metric]: { min: 1 / 1.15 },
   'CPU µs each': { max: 1.15 }
 })
@@ -27,8 +27,8 @@ export function scaleRows(finished: number, pending: number): Row[] {
     {
       title: `scale: accept a task, ${n(finished)} finished and ${n(pending)} pending in the store`,
       contenders: [
-        acceptContender('lastcall, full', () => startHeld(full)),
-        acceptContender('itself, empty', () => startHeld(), asGoodAsEmpty('accepted/s'))
+        acceptContender('lastcall, full', () => startWithBusySlot(full)),
+        acceptContender('itself, empty', () => startWithBusySlot(), asGoodAsEmpty('accepted/s'))
       ]
     },
     {
@@ -38,7 +38,7 @@ export function scaleRows(finished: number, pending: number): Row[] {
         {
           ...noOpContender('empty', postAll('no-op-inline'), retention),
           name: 'itself, empty',
-          bars: asGoodAsEmpty('tasks/s')
+          targets: asGoodAsEmpty('tasks/s')
         }
       ]
     },

@@ -1,10 +1,14 @@
-import type { Bar, Contender, Row } from '../measure.ts'
+import type { Contender, Row, Target } from '../measure.ts'
 import { type Program, startLastcall, startPeer } from '../program.ts'
 
-function contender(name: string, start: () => Promise<Program>, bars: Record<string, Bar> = {}): Contender {
+function contender(
+  name: string,
+  start: () => Promise<Program>,
+  targets: Record<string, Target> = {}
+): Contender {
   return {
     name,
-    bars,
+    targets,
     async setUp() {
       return {
         async measure() {

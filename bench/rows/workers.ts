@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection, postText, readStream, startTask } from '../connection.ts'
-import type { Bar, Contender, Row } from '../measure.ts'
+import type { Contender, Row, Target } from '../measure.ts'
 import { selfMeasured, withRedis } from '../peer.ts'
 import { memoryMiB, startLastcall } from '../program.ts'
 import { contender as noOpContender, postAll } from './no-op.ts'
 
-const lifeRow = (isolation: 'process' | 'thread', mayRunAgain: boolean, bar: Bar): Row => ({
+const lifeRow = (isolation: 'process' | 'thread', mayRunAgain: boolean, target: Target): Row => ({
   title: `life of a ${isolation} no-op that ${mayRunAgain ? 'may run again' : 'must not'}, over HTTP, 2 workers`,
   contenders: withRedis([
     noOpContender(isolation, postAll(`no-op-${isolation}${mayRunAgain ? '-again' : ''}`), {
@@ -14,7 +14,7 @@ const lifeRow = (isolation: 'process' | 'thread', mayRunAgain: boolean, bar: Bar
     selfMeasured(`BullMQ, sandboxed ${isolation}`, {
       program: 'bullmq-sandboxed',
       question: { useWorkerThreads: isolation === 'thread' },
-      bars: { 'tasks/s': bar }
+      targets: { 'tasks/s': target }
     })
   ])
 })
@@ -57,7 +57,7 @@ export const killRow: Row = {
     selfMeasured('bare fork, first message of the next', {
       program: 'fork',
       question: { what: 'kill' },
-      bars: { 'ms to the next result': { max: 1.2 } }
+      targets: { 'ms to the next result': { max: 1.2 } }
     })
   ]
 }
@@ -89,6 +89,10 @@ export const childMemoryRow: Row = {
   rounds: { quick: 1, full: 7 },
   contenders: [
     lastcallMemory,
-    selfMeasured('bare fork', { program: 'fork', question: { what: 'memory' }, bars: { MiB: { max: 1.2 } } })
+    selfMeasured('bare fork', {
+      program: 'fork',
+      question: { what: 'memory' },
+      targets: { MiB: { max: 1.2 } }
+    })
   ]
 }

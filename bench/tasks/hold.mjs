@@ -1,6 +1,6 @@
 export default {
   type: 'hold',
-  description: 'Runs until it is told to stop.',
+  description: 'Runs until it is aborted.',
   input: {},
   isolation: 'inline',
   timeoutSeconds: 100_000,

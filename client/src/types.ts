@@ -247,7 +247,7 @@ export interface TaskFailedEvent {
 }
 
 export interface TaskFilter {
-  /** Nothing leaves `completed`, `failed` or `cancelled`. */
+  /** `completed`, `failed` and `cancelled` are final. */
   status?: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled'
   type?: string
   labels?: Labels
@@ -268,10 +268,10 @@ export interface TaskRecord {
   /** A UUIDv7. */
   taskId: string
   type: string
-  /** Nothing leaves `completed`, `failed` or `cancelled`. */
+  /** `completed`, `failed` and `cancelled` are final. */
   status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled'
   progress: Progress
-  /** Numbers the starts, whatever their reason. */
+  /** Number of the latest attempt; 0 before the first. */
   attempt: number
   priority: number
   labels?: Labels
@@ -359,10 +359,10 @@ export interface TaskSummary {
   /** A UUIDv7. */
   taskId: string
   type: string
-  /** Nothing leaves `completed`, `failed` or `cancelled`. */
+  /** `completed`, `failed` and `cancelled` are final. */
   status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled'
   progress: Progress
-  /** Numbers the starts, whatever their reason. */
+  /** Number of the latest attempt; 0 before the first. */
   attempt: number
   priority: number
   labels?: Labels
@@ -396,7 +396,7 @@ export interface TaskType {
   isolation: 'process' | 'thread' | 'inline'
   /** What happens when the grace period is over. */
   onShutdown: 'cancel' | 'requeue'
-  /** What happens when its process died. */
+  /** What happens when the service's process died while it ran. */
   onLost: 'fail' | 'requeue'
   timeoutSeconds: number
   /** How many run at once, in all processes together. */
@@ -414,7 +414,7 @@ export interface GetReadinessQuery {
 }
 
 export interface ListTasksQuery {
-  /** Nothing leaves `completed`, `failed` or `cancelled`. */
+  /** `completed`, `failed` and `cancelled` are final. */
   status?: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled'
   type?: string
   /** `key:value`; up to four, all of which must hold. */

@@ -73,8 +73,7 @@ half-way.
 {{- end }}
 
 {{/*
-Seconds that the process takes to leave, at most: the sum that src/server.ts gives to close-with-grace, without its
-margin. The same values go into its environment.
+Seconds that a shutdown may take: the sum that src/server.ts gives to close-with-grace, without its margin. The same values go into its environment.
 */}}
 {{- define "lastcall.drainSeconds" -}}
 {{- with .Values.config }}

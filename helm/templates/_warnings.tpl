@@ -4,7 +4,7 @@
 {{- $grace := include "lastcall.gracePeriodSeconds" . | int }}
 {{- $limit := int .Values.nodeDrainLimitSeconds }}
 {{- if and $limit (gt $grace $limit) }}
-{{- $warnings = append $warnings (printf "The grace period is %d s, but node autoscalers and upgrades kill a pod after %d s by default. Where they are at work, lower config.GRACEFUL_SHUTDOWN_TIMEOUT by %d, or raise their limit and nodeDrainLimitSeconds." $grace $limit (sub $grace $limit)) }}
+{{- $warnings = append $warnings (printf "The grace period is %d s, but node autoscalers and upgrades kill a pod after %d s by default. If your cluster does that, lower config.GRACEFUL_SHUTDOWN_TIMEOUT by %d, or raise their limit and nodeDrainLimitSeconds." $grace $limit (sub $grace $limit)) }}
 {{- end }}
 {{- if and .Values.preStopSleepSeconds .Values.config.SHUTDOWN_DELAY }}
 {{- $warnings = append $warnings "preStopSleepSeconds and config.SHUTDOWN_DELAY wait for the same thing, one after the other; one of them is enough." }}

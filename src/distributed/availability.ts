@@ -1,7 +1,7 @@
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
-// A lease loop that has not succeeded for so long makes the process unready, whatever else works.
+// Without a successful renewal for this long the process is unready, whatever else works.
 const staleMs = 5_000
 
 /** Whether a command was not sent, because its connection was lost; ioredis has no code for that. */

@@ -1,6 +1,6 @@
 import type { EngineHost, TaskChange } from '../engine.ts'
 import { TaskError } from '../errors.ts'
-import { type Client, disconnect, forSubscribing } from './clients.ts'
+import { type Client, connectForSubscribing, disconnect } from './clients.ts'
 import { type Connection, inTime } from './connection.ts'
 
 /** How long the scripts of all processes publish changes for a process that does not renew its watch. */
@@ -24,9 +24,9 @@ export class Changes {
     this.#host = host
   }
 
-  /** Resolves when nothing is missed any more. STORE_UNAVAILABLE. */
+  /** Resolves when nothing is missed any more. @throws STORE_UNAVAILABLE */
   async listen(): Promise<void> {
-    const subscriber = forSubscribing(this.#url)
+    const subscriber = connectForSubscribing(this.#url)
     this.#subscriber = subscriber
     subscriber.on('message', (_channel: string, message: string) => this.#host.changed(parse(message)))
     // The connection for commands says it for all.

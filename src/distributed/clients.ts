@@ -8,10 +8,10 @@ export type Client = Redis | Cluster
 
 const maxRetryMs = 500
 const retryStrategy = (times: number) => Math.min(times * 50, maxRetryMs)
-// A half-open connection is given up after so long without an answer: early enough to renew leases on the next one.
+// A half-open connection is dropped after this time without an answer: early enough to renew leases on the next one.
 const silentMs = 2_000
 
-/** Connects again for as long as the process lives, at a pace that finds a Redis that is back at once. */
+/** Reconnects for as long as the process lives, often enough to find a Redis soon after it is back. */
 const common = {
   retryStrategy,
   connectTimeout: 2_000,
@@ -26,10 +26,10 @@ const common = {
  * For all commands that do not block. One that was under way when the connection broke is sent again, and so may be done
  * twice. (Without autoResendUnfulfilledCommands ioredis 6.0.0 never resolves it.)
  */
-export const forCommands = (url: string): Client => connect(url, { socketTimeout: silentMs })
+export const connectForCommands = (url: string): Client => connect(url, { socketTimeout: silentMs })
 
 /** For commands that block: those are not sent again, because nobody waits for them any more. */
-export const forBlocking = (url: string, socketTimeout: number): Client =>
+export const connectForBlocking = (url: string, socketTimeout: number): Client =>
   connect(url, { socketTimeout, autoResendUnfulfilledCommands: false })
 
 /**
@@ -44,8 +44,8 @@ export function batchWrites(client: Client): void {
   setImmediate(() => stream.uncork())
 }
 
-/** For listening, which nobody waits for: it begins anew with each connection. */
-export const forSubscribing = (url: string): Client =>
+/** For subscriptions: nobody waits for a command on it, and each new connection subscribes again. */
+export const connectForSubscribing = (url: string): Client =>
   connect(url, { autoResubscribe: false, socketTimeout: 10_000 })
 
 /** Drops the connection, and connects no more. */
@@ -81,7 +81,7 @@ function connect(url: string, special: Options): Client {
       sentinelRetryStrategy: retryStrategy,
       sentinelCommandTimeout: silentMs
     })
-    // A failover that is told while ioredis 6.0.0 asks for the primary's address ends its client for good.
+    // A failover that is announced while ioredis 6.0.0 asks for the primary's address ends its client for good.
     return client.on('end', () => void client.connect().catch(() => {}))
   }
   const { enableOfflineQueue } = common

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { within } from '../shutdown.ts'
+import { within } from '../timers.ts'
 import { type Availability, isUnsent } from './availability.ts'
-import { BlockingConnection } from './blocking.ts'
-import { batchWrites, type Client, disconnect, forCommands } from './clients.ts'
+import { BlockingConnection } from './blocking-connection.ts'
+import { batchWrites, type Client, connectForCommands, disconnect } from './clients.ts'
 import { type Script, scripts } from './scripts.ts'
 
 // Two commands in a row still answer within the two seconds that a client may wait for a 503.
@@ -35,7 +35,7 @@ export class Connection {
     this.#key = key
     this.#log = log
     this.#availability = availability
-    this.#client = forCommands(url)
+    this.#client = connectForCommands(url)
     this.#client.on('error', (error: Error) => this.#failed(error))
     this.#client.on('close', () => {
       this.#lostAt ??= performance.now()
@@ -51,7 +51,7 @@ export class Connection {
     this.#readyListeners.push(listener)
   }
 
-  /** One more, for commands that block for so long at most. */
+  /** Opens another connection, for commands that block for at most `blockMs`. */
   blocking(blockMs: number): BlockingConnection {
     return new BlockingConnection(this.#url, blockMs)
   }
@@ -157,7 +157,7 @@ export class Connection {
 export function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const fail = () => reject(new Error(`no answer in ${ms} ms`))
-    // Twice half as long: after a pause of the whole process the answer is read behind the first.
+    // Two ticks in place of one timeout: after a pause of the whole process the first fires before an answer that is there is read.
     let timer = setTimeout(() => {
       timer = setTimeout(fail, ms / 2)
     }, ms / 2)

@@ -12,10 +12,10 @@ import type {
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { cancelledByClient } from '../outcome.ts'
-import { within } from '../shutdown.ts'
 import { decodeCursor, encodeCursor, sweepIntervalMs } from '../stored.ts'
 import { isFinished, statuses, type TaskPage, type TaskQuery, type UnparsedRecord } from '../task.ts'
 import { newTaskId } from '../task-id.ts'
+import { within } from '../timers.ts'
 import { Availability } from './availability.ts'
 import { Changes } from './changes.ts'
 import { Connection } from './connection.ts'
@@ -113,7 +113,7 @@ export class DistributedEngine implements Engine {
     return next > 0 ? { taskIds, next: encodeCursor(next) } : { taskIds }
   }
 
-  /** One script looks at so many tasks at most, so that it holds nobody up. */
+  /** One script looks at a limited number of tasks, so that it does not hold up other commands. */
   async #search(search: TaskSearch, before: number, limit: number) {
     const tasks: { taskId: string; seq: number }[] = []
     for (let next = before; ; ) {

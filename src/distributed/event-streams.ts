@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import { toEvent } from '../stored.ts'
 import { type EventType, isFinalEvent, isFinished, type TaskEvent, type TaskStatus } from '../task.ts'
-import type { BlockingConnection } from './blocking.ts'
+import type { BlockingConnection } from './blocking-connection.ts'
 import type { Connection } from './connection.ts'
 
 export interface EventStreamsOptions {
@@ -32,8 +32,8 @@ const firstId = '0-0'
 const readLimit = 100
 /** How many of a followed task's latest events are kept in memory, for the readers that keep up. */
 const recentEvents = 64
-// Each read names all followed streams again, so with many of them it blocks for longer; a half-open connection is noticed
-// so late.
+// Each read names all followed streams again, so with many of them it blocks for longer. A half-open connection is noticed only
+// after that time.
 const minBlockMs = 2_000
 const maxBlockMs = 10_000
 const retryMs = 100

@@ -11,7 +11,7 @@ export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Prom
   if (!begun) throw new Error(`task ${task.taskId} has not begun`)
   if (slot.stop.cause === 'lost') {
     // Whoever claims the task next resolves the attempt. If that is this process, the outcome of its abort would be taken.
-    giveUp(worker, slot)
+    discardOutcome(worker, slot)
     slots.delete(slot)
     return
   }
@@ -28,7 +28,7 @@ export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Prom
           report: slot.report?.acknowledged ? undefined : slot.report,
           claim: { count, capacity: slots.capacity }
         })
-        report(worker, slot, outcome, finished)
+        notifyHost(worker, slot, outcome, finished)
         slots.delete(slot)
         return finished
       })
@@ -36,20 +36,23 @@ export async function finish(worker: Worker, slot: Slot, outcome: Outcome): Prom
   )
 }
 
-/** Tells the host what was recorded. */
-function report(worker: Worker, slot: Slot, outcome: Outcome, finished: Finished): void {
+/** Notifies the host of what was recorded. */
+function notifyHost(worker: Worker, slot: Slot, outcome: Outcome, finished: Finished): void {
   const { taskId, type, requestId } = slot.task
   const { attempt = 0, startedAt = 0 } = slot.begun ?? {}
   const { endedAt } = finished
   // Refused: recorded already, perhaps, by the same command, whose answer was lost.
   const status = finished.status === 'refused' ? finished.recorded : finished.status
   const recorded = [outcome, afterCancel(outcome)].find((one) => one.status === status)
-  if (!recorded) giveUp(worker, slot)
+  if (!recorded) discardOutcome(worker, slot)
   else worker.host.attemptEnded({ taskId, type, attempt, requestId, startedAt, endedAt }, recorded)
 }
 
-function giveUp({ host, log }: Worker, { task: { taskId, type }, begun }: Slot): void {
+function discardOutcome({ host, log }: Worker, { task: { taskId, type }, begun }: Slot): void {
   const attempt = begun?.attempt ?? 0
-  log.warn({ taskId, type, attempt }, 'an attempt was given up meanwhile, its outcome is not recorded')
+  log.warn(
+    { taskId, type, attempt },
+    'this process lost the lease of the task; another one resolves the attempt, and the outcome here is discarded'
+  )
   host.attemptLost(taskId, attempt)
 }

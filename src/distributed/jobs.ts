@@ -1,7 +1,7 @@
 import type { Outcome } from '../engine.ts'
 import { afterCancel, outcomeEvent } from '../outcome.ts'
 import type { Labels } from '../task.ts'
-import type { BlockingConnection } from './blocking.ts'
+import type { BlockingConnection } from './blocking-connection.ts'
 import type { Connection } from './connection.ts'
 import { asList, type Reply } from './replies.ts'
 import { queueName } from './scripts/shared.ts'
@@ -44,7 +44,7 @@ export interface BegunAttempt {
 }
 
 /** The latest progress of an attempt; `data` is JSON text. Reports count from 1. */
-export interface Report {
+export interface ProgressReport {
   number: number
   data: string
   /** By Redis's clock, in epoch milliseconds. */
@@ -130,7 +130,7 @@ export class Jobs {
   async finish(
     { taskId, attempt }: { taskId: string; attempt: number },
     outcome: Outcome,
-    { agoMs, report, claim }: { agoMs: number; report: Report | undefined; claim: ClaimRequest }
+    { agoMs, report, claim }: { agoMs: number; report: ProgressReport | undefined; claim: ClaimRequest }
   ): Promise<Finished> {
     return this.#finish(taskId, attempt, this.#owner, outcome, agoMs, report, claim)
   }
@@ -142,7 +142,7 @@ export class Jobs {
   }
 
   /** Whether the attempt was still this process's. */
-  async progress(taskId: string, attempt: number, { number, data, at }: Report): Promise<boolean> {
+  async progress(taskId: string, attempt: number, { number, data, at }: ProgressReport): Promise<boolean> {
     return (await this.#connection.run('progress', [taskId, attempt, this.#owner, number, data, at])) === 1
   }
 
@@ -204,7 +204,7 @@ export class Jobs {
     owner: string,
     outcome: Outcome,
     agoMs: number,
-    report: Report | undefined,
+    report: ProgressReport | undefined,
     { count, capacity }: ClaimRequest
   ): Promise<Finished> {
     const { status: to } = outcome

@@ -25,8 +25,8 @@ export class Records {
   }
 
   /**
-   * For each task its id, or that of the one that stands for it already; a full queue answers how many tasks it has, a key
-   * that was used for something else the index of its task.
+   * Resolves with an id for each task: its own, or that of the existing task that takes its place. If the queue is full, with the
+   * number of pending tasks; if a key was used for a different body, with the index of its task.
    */
   async submit(
     tasks: readonly { taskId: string; task: Submission }[],
@@ -69,7 +69,7 @@ export class Records {
     return ((await this.#connection.run('remove', [taskId, randomUUID()])) as TaskStatus | null) ?? undefined
   }
 
-  /** Deletes at most `limit` tasks that failed, or ended otherwise, so long ago; how many it were. */
+  /** Deletes up to `limit` tasks that failed, or ended otherwise, at least `retentionMs` ago; resolves with how many. */
   async sweep(which: 'failed' | 'ended', retentionMs: number, limit: number): Promise<number> {
     return Number(await this.#connection.run('sweep', [which, retentionMs, limit]))
   }

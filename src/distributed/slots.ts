@@ -1,5 +1,5 @@
 import { Stop } from '../stop.ts'
-import type { BegunAttempt, ClaimedTask, Report } from './jobs.ts'
+import type { BegunAttempt, ClaimedTask, ProgressReport } from './jobs.ts'
 
 /** A claimed task in its slot, from its claim until its outcome is recorded. */
 export interface Slot {
@@ -8,7 +8,7 @@ export interface Slot {
   /** Set once its attempt has begun. */
   begun: BegunAttempt | undefined
   /** The latest progress, and whether Redis has acknowledged it. */
-  report: (Report & { acknowledged: boolean }) | undefined
+  report: (ProgressReport & { acknowledged: boolean }) | undefined
 }
 
 /** The slots of one process: a claimed task has one, and a claim under way reserves as many as it may fill. */

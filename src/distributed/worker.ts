@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Claim, EngineHost } from '../engine.ts'
 import { TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { within } from '../shutdown.ts'
+import { within } from '../timers.ts'
 import type { Availability } from './availability.ts'
-import { fetchLoop } from './fetch.ts'
+import { fetchLoop } from './fetch-loop.ts'
 import { finish } from './finish.ts'
 import type { BegunAttempt, ClaimedTask, Claims, Jobs } from './jobs.ts'
-import { LeaseLoop } from './lease.ts'
-import { Recovery } from './recover.ts'
+import { LeaseLoop } from './lease-loop.ts'
+import { Recovery } from './recovery.ts'
 import { leaseMs } from './scripts/shared.ts'
 import { type Slot, Slots } from './slots.ts'
 
@@ -24,8 +24,8 @@ export const retryMs = 250
 const stopWithinMs = 500
 
 /**
- * Runs tasks of the queue in this process: fetches them for its free slots (fetch.ts), renews their leases (lease.ts), records
- * their outcomes (finish.ts), and resolves those of lost processes (recover.ts).
+ * Runs tasks of the queue in this process: fetches them for its free slots (fetch-loop.ts), renews their leases (lease-loop.ts), records
+ * their outcomes (finish.ts), and resolves those of lost processes (recovery.ts).
  */
 export class Worker {
   readonly slots: Slots

@@ -93,7 +93,7 @@ export class Attempts {
     }, 'lazy')
   }
 
-  /** A store that is away is waited for: the task goes on, and would only lose what it has done. ATTEMPT_LOST. */
+  /** A store that is away is waited for: the task goes on, and would only lose what it has done. @throws ATTEMPT_LOST */
   async saveCheckpoint(number: number, state: string): Promise<void> {
     const attempt = this.#running.get(number)
     while (attempt && this.#isCurrent(attempt)) {
@@ -166,7 +166,10 @@ export class Attempts {
     if (id !== undefined) this.#transactions.append(row, id, 'progress_update', data, at)
   }
 
-  /** Whether the task was in that attempt, with a cancel requested or not. */
+  /**
+   * Ends the attempt if a cancel is requested for its task as `cancelRequested` says. False, with nothing written, if not, or if
+   * the attempt is over.
+   */
   #endAs(
     row: TaskRow,
     cancelRequested: boolean,

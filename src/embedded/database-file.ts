@@ -25,8 +25,8 @@ const journals = ['-journal', '-wal']
 const unfinishedBytes = 16 * 1024 * 1024
 
 /**
- * Makes a folder that a power loss does not undo. For a store that does not exist yet, also one that is there: a process
- * that was killed may have made it, and not synced it into its parent.
+ * Creates a folder so that it survives a power loss: syncs each parent, up to the mount. Also for a folder that exists, because a
+ * killed process may have created it without syncing its parent.
  */
 export function makeFolder(path: string): void {
   mkdirSync(path, { recursive: true })
@@ -44,7 +44,7 @@ export function makeFolder(path: string): void {
   }
 }
 
-/** Undefined for one that is not ours to read; then we have not made anything in it either. */
+/** Undefined for a folder that this user cannot read, and so has not created anything in. */
 function openFolder(path: string): number | undefined {
   try {
     return openSync(path, 'r')

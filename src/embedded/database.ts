@@ -33,7 +33,7 @@ export function checkDatabase(location: string): void {
 }
 
 /**
- * Opens a database file that was checked, for this process alone, and brings its schema up to date. StartError.
+ * Opens a database file that was checked, for this process alone, and brings its schema up to date. @throws StartError
  */
 export function openDatabase(location: string): DatabaseSyncInstance {
   const path = location === memory ? memory : resolve(location)

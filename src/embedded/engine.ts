@@ -176,7 +176,7 @@ export class EmbeddedEngine implements Engine {
     return this.#open.client
   }
 
-  /** What the thread claimed before it heard of `setClaiming(false)` has arrived, and was requeued, when it answers. */
+  /** Resolves once every claim that the thread made before `setClaiming(false)` reached it has arrived here and was requeued. */
   async #requeueLateClaims(): Promise<void> {
     await this.#client().call('pendingCounts')
   }

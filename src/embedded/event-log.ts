@@ -1,11 +1,9 @@
+import { keptEvents } from '../stored.ts'
 import { isFinalEvent } from '../task.ts'
 import type { EventRow, Statements } from './statements.ts'
 
 /** Characters of a final event's data that are kept with it: SQLite reads what is longer whenever it looks for an event near it. */
 const shortResult = 1000
-
-/** Events of a task that are kept; older progress is dropped, state changes never are. */
-const keptEvents = 1000
 
 /** The events of each task, whose ids count from 1. Synchronous; transactions are the caller's. */
 export class EventLog {
@@ -23,7 +21,7 @@ export class EventLog {
       this.#sql.dropProgress.run(seq, event.id - keptEvents)
   }
 
-  /** At most so many events after an id, in order. */
+  /** Up to `limit` events after an id, in order. */
   after(seq: number, id: number, limit: number): EventRow[] {
     const events: EventRow[] = []
     // Most readers come for one or two; the driver's all() takes as long as four times get().

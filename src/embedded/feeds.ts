@@ -13,7 +13,7 @@ interface Feed {
 }
 
 interface Source {
-  /** So many events after an id from the log, none if there are none yet, undefined if none will come. */
+  /** Up to `limit` events after an id, from the store; empty if there are none yet, undefined if none will come. */
   read(after: number, limit: number): Promise<TaskEvent[] | undefined>
   /** Called before the first and after the last reader: whether new events have to be published. */
   setFollowed(isFollowed: boolean): void
@@ -94,7 +94,7 @@ function wakeReaders(feed: Feed): void {
 function recentAfter({ recent, removed }: Feed, after: number, caughtUp: boolean): TaskEvent[] | undefined {
   if (removed) return undefined
   const first = recent[0]
-  // Whoever has read all that there was hears of everything from then on.
+  // A reader that has caught up is notified of every event from then on.
   if (first === undefined) return caughtUp ? [] : undefined
   if (Number(first.id) > after + 1) return undefined
   return recent.slice(after + 1 - Number(first.id))

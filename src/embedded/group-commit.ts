@@ -19,7 +19,7 @@ interface Write {
  */
 export type Urgency = 'urgent' | 'normal' | 'lazy'
 
-// Not to be seen in what people look at, and much at hundreds of tasks that all report their progress.
+// Too short to be seen, and saves many syncs while hundreds of tasks report their progress.
 const lazyMs = 5
 
 // Callers are answered within two seconds.
@@ -42,7 +42,7 @@ interface Hooks {
   beforeCommit(): void
   /** The transaction survives this process; what is returned is called when it is durable. */
   committed(): () => void
-  /** A transaction is durable, so many seconds after it began. */
+  /** A transaction is durable, `seconds` after it began. */
   durable(seconds: number): void
   /** A transaction did not happen, or committed ones may not be durable. */
   failed(error: unknown): void
@@ -169,16 +169,16 @@ export class GroupCommit {
       this.#synced(unwritten)
       return
     }
-    // Twice half as long: after a pause of the whole process the disk's answer comes behind the first.
+    // Two ticks in place of one timeout: after a pause of the whole process the first fires before an answer that is there is read.
     let halves = 0
-    const patience = setInterval(() => ++halves === 2 && this.#giveUpWaiting(), patienceMs / 2)
+    const timer = setInterval(() => ++halves === 2 && this.#giveUpWaiting(), patienceMs / 2)
     log.sync((error) => {
-      clearInterval(patience)
+      clearInterval(timer)
       this.#synced(error)
     })
   }
 
-  /** Until the disk answers, nothing can be told, and more must not pile up. */
+  /** Until the disk answers, outcomes are unknown, and no more writes may pile up. */
   #giveUpWaiting(): void {
     this.#stuck = true
     this.#hooks.failed(stuck)

@@ -5,10 +5,10 @@ import type { LogLevel } from '../log.ts'
 import type { TaskEvent } from '../task.ts'
 import type { StoreOptions, StoreService } from './store-service.ts'
 
-/** A claim without what cannot be sent; `attempts` are named by numbers. */
+/** A claim without its functions and promises, which cannot be sent; notices refer to its attempt by a number. */
 export type ClaimData = Omit<Claim, 'durable' | 'stop' | 'progress' | 'checkpoint'>
 
-/** What the thread does when it is asked, or told. */
+/** The methods that the event loop calls in the thread, with or without an answer. */
 export type Method = {
   // biome-ignore lint/suspicious/noExplicitAny: any method will do
   [M in keyof StoreService]: StoreService[M] extends (...args: any[]) => unknown ? M : never

@@ -42,7 +42,7 @@ export class Queue {
     )
   }
 
-  /** Part of a transaction. TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED. */
+  /** Part of a transaction. @throws TASK_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED */
   submit(tasks: readonly Submission[]): Submitted[] {
     const { store, pending, scheduled } = this.#transactions
     // What may be refused is looked at before anything is written: a part of a batch must not stay behind.
@@ -184,8 +184,8 @@ export class Queue {
 }
 
 /**
- * For each task the one that its key, or that it repeats another once, stands for already: by its id, or by its index in
- * the same batch. IDEMPOTENCY_KEY_REUSED.
+ * For each task the existing one that takes its place: the one that its idempotency key was used for or, with `retryOf.once`, the
+ * earlier retry. A string is a task's id, a number an index in this batch, undefined a new task. @throws IDEMPOTENCY_KEY_REUSED
  */
 function usedBefore(store: Store, tasks: readonly Submission[]): (string | number | undefined)[] {
   const inBatch = new Map<string, number>()

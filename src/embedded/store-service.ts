@@ -63,11 +63,11 @@ export class StoreService {
     this.#interrupted = this.#transactions.store.running()
     this.#sweeper = new Sweeper(this.#transactions, options.retentionMs, options.failedRetentionMs)
     this.#availability.onRetry(() => void this.check().catch(() => {}))
-    // It also refers to the database, which the driver closes under its statements when nothing else does.
+    // It also keeps the database referenced: the driver closes one that is garbage, while its statements are still in use.
     this.#close = () => {
       writeAheadLog?.close()
-      // SQLite itself leaves alone what is now in its files' places, and the database of a log that could not be synced:
-      // it begins with a sync of its own, through a descriptor that the failure was not reported to yet.
+      // db.close() alone leaves files untouched that have replaced its own, and copies nothing of a log that could not be synced:
+      // its own sync comes first, and fails, because the kernel has not reported the failure to that descriptor yet.
       if (this.#availability.misplaced || !this.#transactions.isDurable) db.close()
       else closeDatabase(db)
     }

@@ -235,7 +235,10 @@ export class Store {
     this.events.delete(seq)
   }
 
-  /** Finished tasks, the oldest first: failed ones that ended by the one time, and others that did by the other. */
+  /**
+   * Finished tasks, the oldest first: completed and cancelled ones that ended at `time` or before; if there are none, failed ones
+   * that ended at `failedTime` or before.
+   */
   endedBefore(time: number, failedTime: number, limit: number): { seq: number; task_id: string }[] {
     const ended = this.#sql.endedBefore.all(time, limit)
     return ended.length > 0 ? ended : this.#sql.failedBefore.all(failedTime, limit)
@@ -259,8 +262,8 @@ export class Store {
   }
 
   /**
-   * Since when, by the steady clock, the task waits that has been ready to run for longest: one of those that are first of
-   * their priority in the queue, or of their type out of it. Undefined if there is none.
+   * When the task that has waited longest for a slot became ready, by the steady clock; undefined if none waits. It is the first
+   * of its priority in the queue, or the first parked one of its type.
    */
   oldestReady(): number | undefined {
     const first = [

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker as Thread } from 'node:worker_threads'
 import { type ErrorCode, StartError, TaskError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { within } from '../shutdown.ts'
+import { within } from '../timers.ts'
 import type {
   Answer,
   Arguments,
@@ -28,7 +28,7 @@ const threadFile = fileURLToPath(new URL(`${folder}/store-thread.${extension}`, 
 
 // Callers are answered within two seconds.
 const tickMs = 500
-const patienceTicks = 3
+const maxTicks = 3
 const terminateMs = 1_000
 
 interface Events {
@@ -37,7 +37,7 @@ interface Events {
   died(): void
 }
 
-/** Asks the thread of the store: all of a turn of the event loop in one message. Errors are TaskErrors; StartError. */
+/** Asks the thread of the store: all of a turn of the event loop in one message. Errors are TaskErrors, or StartErrors when it is opened. */
 export class ThreadClient {
   readonly #thread: Thread
   readonly #events: Events
@@ -59,7 +59,10 @@ export class ThreadClient {
     this.#thread = new Thread(threadFile, { workerData })
     this.#thread.on('message', (message: FromThread) => this.#receive(message))
     this.#thread.on('error', (err) => {
-      this.#log.error({ err }, 'the thread of the task store failed')
+      this.#log.error(
+        { err },
+        'the thread of the task store failed; running tasks are lost, restart this process'
+      )
     })
     this.#thread.on('exit', () => this.#die())
   }
@@ -117,7 +120,7 @@ export class ThreadClient {
     if (this.#acknowledged > 0) this.#ticker ??= this.#watch()
   }
 
-  /** Counts ticks, not time: after a pause of the whole process the thread's answer comes behind the first. */
+  /** Counts ticks, not time: after a pause of the whole process the first fires before an answer that is there is read. */
   #watch(): NodeJS.Timeout {
     let waitedFor = this.#acknowledged
     let ticks = 0
@@ -128,7 +131,7 @@ export class ThreadClient {
       } else if (this.#acknowledged > waitedFor) {
         waitedFor = this.#acknowledged
         ticks = 0
-      } else if (++ticks === patienceTicks) {
+      } else if (++ticks === maxTicks) {
         this.#log.error('the thread of the task store does not answer')
         this.#fail('its thread does not answer')
       }

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
 import type { Values } from '../helm/chart.ts'
 import { needsRedis, startRedis } from '../redis.ts'
-import { Client } from '../system/client.ts'
+import { Client } from '../system/retrying-client.ts'
 import { type Cluster, chart, helms, must, startCluster, until } from './cluster.ts'
 import { needsControlPlane } from './control-plane.ts'
 

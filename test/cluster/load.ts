@@ -2,9 +2,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { Client } from '../system/client.ts'
 import { Load } from '../system/load.ts'
 import { chooseSeed, seededRandom } from '../system/random.ts'
+import { Client } from '../system/retrying-client.ts'
 import { Witness } from '../system/witness.ts'
 import type { install } from './release.ts'
 

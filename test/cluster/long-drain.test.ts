@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { Client } from '../system/client.ts'
+import { Client } from '../system/retrying-client.ts'
 import { until } from './cluster.ts'
 import { distributed, install, quick, skip } from './release.ts'
 

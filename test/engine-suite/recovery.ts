@@ -59,7 +59,7 @@ export function recoveryTests(t: Test, start: StartEngine, { roundTripMs }: Netw
     t.strictSame(typesOf(await history(next.engine, taskId)), ['task_started', 'task_failed'])
   })
 
-  t.test('a task whose process was lost is put back if its type says so', async (t) => {
+  t.test('a task whose process was lost is requeued if its type says so', async (t) => {
     const { submit, attempt, restart } = await start(t)
     const taskId = await submit()
     await (await attempt(0)).claim.checkpoint('7')

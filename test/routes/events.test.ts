@@ -117,7 +117,7 @@ t.test('it asks for a token when there are tokens, and a ticket is none', async 
   t.equal((await open(t, app, '', headers)).response.status, 200)
 })
 
-t.test('it ends when the process leaves, and is counted while it is open', async (t) => {
+t.test('it ends when the process shuts down, and is counted while it is open', async (t) => {
   const app = await startApp(t, { types: [echo] })
   const stream = await open(t, app)
   t.match((await app.inject('/metrics')).body, /^task_sse_streams 1$/m)

@@ -11,7 +11,7 @@ t.test('a process that lives says exactly so', async (t) => {
   t.match(response.headers['content-type'], /^text\/plain\b/)
 })
 
-t.test('a process that wants traffic says ok', async (t) => {
+t.test('a ready process answers ok', async (t) => {
   const app = await startApp(t)
 
   const response = await app.inject('/readyz')
@@ -55,7 +55,7 @@ t.test('while draining a process lives and wants no traffic', async (t) => {
   t.equal(alive.body, 'alive')
 })
 
-t.test('after a drain that was undone a process wants traffic again', async (t) => {
+t.test('after a drain that was undone a process is ready again', async (t) => {
   const app = await startApp(t)
   app.shutdown.setDraining(true)
   app.shutdown.setDraining(false)

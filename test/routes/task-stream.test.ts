@@ -489,7 +489,7 @@ t.test('a stream can be followed while the service drains', async (t) => {
   )
 })
 
-t.test('when the process leaves, streams of tasks that finish in time see their end', async (t) => {
+t.test('when the process shuts down, streams of tasks that finish in time see their end', async (t) => {
   const held = heldTask()
   const app = await startApp(t, { env: { GRACEFUL_SHUTDOWN_TIMEOUT: '60' }, types: [held.type] })
   const taskId = await start(app, { type: 'held', input: {} })

@@ -54,27 +54,24 @@ t.test('wait is 0 to 60 seconds, and does not wait for what is not there', async
   t.equal((await app.inject(`/api/tasks/${unknownId}?wait=30`)).statusCode, 404)
 })
 
-t.test(
-  'wait is answered before the process leaves, and costs nothing when its client has left',
-  async (t) => {
-    const held = heldTask()
-    const app = await startApp(t, { env: { MAX_WORKERS: '1' }, types: [held.type] })
-    await start(app, 'held')
-    const pending = await start(app, 'held')
-    const socket = connect(Number(new URL(urlOf(app)).port), '127.0.0.1')
-    await once(socket, 'connect')
-    socket.write(`GET /api/tasks/${pending}?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n`)
-    const wait = fetch(`${urlOf(app)}/api/tasks/${pending}?wait=60`)
-    await sleep(50)
-    socket.destroy()
+t.test('wait is answered before the process exits, and costs nothing when its client is gone', async (t) => {
+  const held = heldTask()
+  const app = await startApp(t, { env: { MAX_WORKERS: '1' }, types: [held.type] })
+  await start(app, 'held')
+  const pending = await start(app, 'held')
+  const socket = connect(Number(new URL(urlOf(app)).port), '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write(`GET /api/tasks/${pending}?wait=60 HTTP/1.1\r\nHost: x\r\n\r\n`)
+  const wait = fetch(`${urlOf(app)}/api/tasks/${pending}?wait=60`)
+  await sleep(50)
+  socket.destroy()
 
-    await app.close()
+  await app.close()
 
-    const response = await wait
-    t.equal(response.status, 200)
-    t.match(await response.json(), { taskId: pending })
-  }
-)
+  const response = await wait
+  t.equal(response.status, 200)
+  t.match(await response.json(), { taskId: pending })
+})
 
 t.test('include=input answers the input with its defaults, also of a finished task', async (t) => {
   const typed = inlineType({

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { TaskMetrics } from '../../src/task-metrics.ts'
 import { heldTask } from '../helper.ts'
-import { startService } from '../start-service.ts'
+import { startService } from '../start-task-service.ts'
 
 const held = heldTask({ input: { type: 'number' } })
 

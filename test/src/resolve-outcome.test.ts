@@ -58,7 +58,7 @@ t.test('an aborted attempt is resolved by why it was aborted, whatever it return
 })
 
 t.test('a shutdown requeues a task whose type wants that, where somebody can run it again', async (t) => {
-  const aborted = { end: { stopped: 'terminated' }, aborted: 'shutdown' } as const
+  const aborted = { end: { stopped: 'killed' }, aborted: 'shutdown' } as const
   const cancelled = { status: 'cancelled', reason: 'shutdown' }
 
   t.same(resolveOutcome(policies, first, aborted, true).outcome, {

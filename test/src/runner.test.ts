@@ -38,7 +38,7 @@ function runnerSuite(t: Test, isolation: Isolation) {
     t.same(rest, { input: { a: [1, { b: null }] }, attempt: 1, taskId })
   })
 
-  t.test('a task that heeds its signal is not stopped the hard way', async (t) => {
+  t.test('a task that heeds its signal is not killed', async (t) => {
     const app = await appWith(
       t,
       {
@@ -372,7 +372,7 @@ t.test('an inline task that throws something hostile fails, and the process live
 })
 
 t.test(
-  'an inline task that ignores its signal is settled after CANCEL_GRACE, and what it does late is void',
+  'an inline task that ignores its signal has an outcome after CANCEL_GRACE, and what it does late has no effect',
   async (t) => {
     const held: { resolve: (value: unknown) => void; ctx?: { progress(value: number, text: string): void } } =
       {

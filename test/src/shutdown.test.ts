@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { type DrainParticipant, Shutdown, type ShutdownOptions, within } from '../../src/shutdown.ts'
+import { type DrainParticipant, Shutdown, type ShutdownOptions } from '../../src/shutdown.ts'
+import { within } from '../../src/timers.ts'
 import { quietLog } from '../helper.ts'
 
 /** Work that the test holds and lets go. */
@@ -17,6 +18,7 @@ function heldWork(remaining = 1) {
     }
   }
   const participant: DrainParticipant = {
+    name: 'work',
     pause: () => calls.push('pause'),
     resume: () => calls.push('resume'),
     remaining: () => work.remaining,

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Streams } from '../../src/streams.ts'
 import { heldTask } from '../helper.ts'
-import { startService } from '../start-service.ts'
+import { startService } from '../start-task-service.ts'
 
 t.test(
   'the end of all streams leaves those of a task that has just ended time for its final event',

@@ -1,15 +1,15 @@
 import { inspect } from 'node:util'
 import t from 'tap'
-import { type AbortCause, abortReason, type Job, type Report, runJob } from '../../src/task-context.ts'
+import { type AbortCause, abortReason, type Report, type RunInput, runTask } from '../../src/task-context.ts'
 import type { TaskContext } from '../../src/task-type.ts'
 
 const mebibyte = 1024 * 1024
 
 /** Runs `run` on a job and collects all that it told the service. */
-async function runWith(run: (input: unknown, ctx: TaskContext) => unknown, job: Partial<Job> = {}) {
+async function runWith(run: (input: unknown, ctx: TaskContext) => unknown, job: Partial<RunInput> = {}) {
   const reports: Report[] = []
   const checkpoints: string[] = []
-  const end = await runJob(
+  const end = await runTask(
     run,
     { taskId: 'id', attempt: 1, input: '{}', restored: undefined, ...job },
     {
@@ -206,7 +206,7 @@ t.test('a stack tells the causes, is bounded, and does without what cannot be re
 
 t.test('the first progress is told at once', async (t) => {
   const order: string[] = []
-  await runJob(
+  await runTask(
     (_input, ctx) => {
       ctx.progress(0.5, 'half')
       order.push('called')
@@ -239,7 +239,7 @@ t.test('progress that waits is told when its time has come, without another call
   let release = () => {}
   // The timer of a progress keeps no process alive; here nothing else does.
   const alive = setInterval(() => {}, 60_000)
-  await runJob(
+  await runTask(
     (_input, ctx) => {
       ctx.progress(0.1)
       ctx.progress(0.2)

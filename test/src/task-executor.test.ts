@@ -1,6 +1,6 @@
 import t from 'tap'
 import { heldTask } from '../helper.ts'
-import { startService } from '../start-service.ts'
+import { startService } from '../start-task-service.ts'
 
 t.test('a paused executor claims nothing more, and is idle when what it runs has ended', async (t) => {
   const held = heldTask()

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { heldTask } from '../helper.ts'
-import { startService } from '../start-service.ts'
+import { startService } from '../start-task-service.ts'
 
 const unknown = '00000000-0000-7000-8000-000000000000'
 

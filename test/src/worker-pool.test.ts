@@ -322,7 +322,7 @@ t.test('a killed worker that cannot be replaced harms nobody: the next task star
   const spinning = run('spin')
   spinning.kill(true)
 
-  t.match(await spinning.ended, { stopped: 'terminated' })
+  t.match(await spinning.ended, { stopped: 'killed' })
   t.match(await run('quick').ended, { result: /./ })
   t.equal(starts, 3)
 })

@@ -163,7 +163,7 @@ t.test('tasks that ignore everything delay the exit by CANCEL_GRACE and no more'
 t.test('a requeue task that ten processes begin and hand on does every step once', async (t) => {
   const { dir, start, witness } = setUp(t, { GRACEFUL_SHUTDOWN_TIMEOUT: '0' })
   const notes = join(dir, 'notes')
-  // Far more than ten processes get through before they are told to leave.
+  // Far more than ten processes get through before they get SIGTERM.
   const steps = 400
   let server = await start()
   const taskId = await witness.start({ type: 'stepper', input: { notes, steps } }, 'task')
@@ -187,7 +187,7 @@ t.test('a requeue task that ten processes begin and hand on does every step once
   t.strictSame(await witness.verify(), [])
 })
 
-t.test('a task that is put back too often fails, and says why', async (t) => {
+t.test('a task that is requeued too often fails, and says why', async (t) => {
   const { dir, start, witness } = setUp(t, { GRACEFUL_SHUTDOWN_TIMEOUT: '0' })
   await writeFile(join(dir, 'types', 'limited.mjs'), taskFile('stepper', 'maxRequeues: 1', 'limited'))
   const input = { notes: join(dir, 'notes'), steps: 10_000 }

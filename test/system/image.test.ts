@@ -16,7 +16,7 @@ import { distributed } from '../helm/variants.ts'
 import { watchServer } from '../helper.ts'
 import { freePort, needsRedis, startRedis } from '../redis.ts'
 import { taskFile } from '../task-files.ts'
-import { Client } from './client.ts'
+import { Client } from './retrying-client.ts'
 
 t.setTimeout(300_000)
 
@@ -254,7 +254,7 @@ t.test('a volume that belongs to somebody else stops the start, and the log says
 })
 
 t.test(
-  'two containers share a Redis, and one goes on with what the other puts back',
+  'two containers share a Redis, and one continues what the other requeues',
   { skip: skip || needsRedis() },
   async (t) => {
     const dir = await makeVolumes(t)

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { spawnServer, startServer } from '../helper.ts'
-import { Client } from './client.ts'
 import { Load, loadTypes } from './load.ts'
 import { chooseSeed, seededRandom } from './random.ts'
+import { Client } from './retrying-client.ts'
 import { Witness } from './witness.ts'
 
 t.setTimeout(240_000)

@@ -71,7 +71,7 @@ export class Kubelet {
     return { exitCode, killed, ms }
   }
 
-  /** Replaces every pod, one after the other: the new one is ready before the old one is told to leave. */
+  /** Replaces every pod, one after the other: the new one is ready before the old one gets SIGTERM. */
   async roll(): Promise<Departure[]> {
     const departures: Departure[] = []
     for (const old of [...this.#endpoints]) {

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needsCommand, startServer } from '../helper.ts'
-import { Client } from './client.ts'
+import { Client } from './retrying-client.ts'
 
 t.setTimeout(180_000)
 

@@ -13,7 +13,7 @@ t.setTimeout(900_000)
 const skip = needsRedis()
 const kills = soak ? 100 : 6
 const redisRestarts = soak ? 10 : 3
-// What a lost pod's tasks may take until they are judged.
+// What a lost pod's tasks may take until their outcomes are resolved.
 const recoveredWithinMs = 10_000
 // More than three pods can run at once, and few enough to be looked at one by one.
 const unfinished = 60
@@ -99,7 +99,7 @@ t.test('the tasks of a killed pod run elsewhere, or fail, within ten seconds', {
   ])
 
   const ms = performance.now() - killedAt
-  t.ok(ms < recoveredWithinMs, `judged after ${Math.round(ms)} ms, although nobody has a free slot`)
+  t.ok(ms < recoveredWithinMs, `resolved after ${Math.round(ms)} ms, although nobody has a free slot`)
   t.equal((await client.get(requeued)).body.status, 'pending')
   await openGate()
   t.equal(await streams[0]?.done, 'ended')
@@ -135,8 +135,11 @@ t.test('a pod, or Redis, that stalls for two seconds loses nothing', { skip }, a
   t.strictSame(await witness.verify(), [])
 })
 
-t.test('a pod that was frozen and comes back changes nothing, and is told to stop', { skip }, async (t) => {
-  const talkative = `import { access } from 'node:fs/promises'
+t.test(
+  'a pod that was frozen and comes back changes nothing, and finds its task lost',
+  { skip },
+  async (t) => {
+    const talkative = `import { access } from 'node:fs/promises'
     import { setTimeout as sleep } from 'node:timers/promises'
     export default {
       type: 'talkative', description: 'Says which attempt it is.', input: {}, isolation: 'inline', onLost: 'requeue',
@@ -150,33 +153,34 @@ t.test('a pod that was frozen and comes back changes nothing, and is told to sto
         }
       }
     }`
-  const { start, retire, witness, gate, openGate } = await setUpPods(t, { 'talkative.mjs': talkative })
-  const frozen = await start()
-  const taskId = await witness.start({ type: 'talkative', input: { gate } }, 'task')
-  await start()
-  // A stream from the frozen one would only be silent.
-  retire(frozen)
-  const stream = witness.follow(taskId)
-  await stream.seen(({ type }) => type === 'progress_update')
+    const { start, retire, witness, gate, openGate } = await setUpPods(t, { 'talkative.mjs': talkative })
+    const frozen = await start()
+    const taskId = await witness.start({ type: 'talkative', input: { gate } }, 'task')
+    await start()
+    // A stream from the frozen one would only be silent.
+    retire(frozen)
+    const stream = witness.follow(taskId)
+    await stream.seen(({ type }) => type === 'progress_update')
 
-  frozen.child.kill('SIGSTOP')
-  await stream.seen(({ type, json }) => type === 'task_started' && JSON.parse(json).data.attempt === 2)
-  await sleep(soak ? 10_000 : 1_000)
-  frozen.child.kill('SIGCONT')
-  const given = await frozen.logged(({ msg }) => msg.startsWith('an attempt was given up'))
-  t.match(given, { taskId, attempt: 1 })
-  // A command that was under way when it was frozen took too long by its clock: it connects again.
-  const errors = frozen.lines.filter(
-    ({ level, reason }) => level >= 50 && !/^Socket timeout/.test(`${reason}`)
-  )
-  t.strictSame(errors, [], 'it takes that for no error')
-  await openGate()
+    frozen.child.kill('SIGSTOP')
+    await stream.seen(({ type, json }) => type === 'task_started' && JSON.parse(json).data.attempt === 2)
+    await sleep(soak ? 10_000 : 1_000)
+    frozen.child.kill('SIGCONT')
+    const given = await frozen.logged(({ msg }) => msg.startsWith('this process lost the lease'))
+    t.match(given, { taskId, attempt: 1 })
+    // A command that was under way when it was frozen took too long by its clock: it connects again.
+    const errors = frozen.lines.filter(
+      ({ level, reason }) => level >= 50 && !/^Socket timeout/.test(`${reason}`)
+    )
+    t.strictSame(errors, [], 'it takes that for no error')
+    await openGate()
 
-  t.equal(await stream.done, 'ended')
-  t.match(await witness.read(taskId), { status: 'completed', attempt: 2, result: 2 })
-  const started = stream.events.findIndex(({ json }) => json.includes('"attempt":2'))
-  const late = stream.events.slice(started).filter(({ json }) => json.includes('attempt 1'))
-  t.strictSame(late, [], 'nothing of the first attempt comes after the second has begun')
-  t.strictSame(await witness.verify(), [])
-  t.equal((await clientOf(t, frozen).get(taskId)).body.status, 'completed', 'it serves again')
-})
+    t.equal(await stream.done, 'ended')
+    t.match(await witness.read(taskId), { status: 'completed', attempt: 2, result: 2 })
+    const started = stream.events.findIndex(({ json }) => json.includes('"attempt":2'))
+    const late = stream.events.slice(started).filter(({ json }) => json.includes('attempt 1'))
+    t.strictSame(late, [], 'nothing of the first attempt comes after the second has begun')
+    t.strictSame(await witness.verify(), [])
+    t.equal((await clientOf(t, frozen).get(taskId)).body.status, 'completed', 'it serves again')
+  }
+)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { startServer } from '../helper.ts'
 import { durable, startRedis } from '../redis.ts'
-import { Client } from './client.ts'
+import { Client } from './retrying-client.ts'
 import { Witness } from './witness.ts'
 
 export type Pod = Awaited<ReturnType<typeof startServer>>

@@ -7,10 +7,10 @@ import { checkDatabase, closeDatabase, openDatabase } from '../../src/embedded/d
 import { Store } from '../../src/embedded/store.ts'
 import { StoreService } from '../../src/embedded/store-service.ts'
 import { needsCommand, quietLog } from '../helper.ts'
+import { type Fact, lost } from './acknowledged-tasks.ts'
 import { lostPowerAfter, type Operation, recordFiles, writeImage } from './disk-images.ts'
 import { chooseSeed, seededRandom } from './random.ts'
 import { soak } from './soak.ts'
-import { type Fact, lost } from './told-facts.ts'
 
 t.setTimeout(soak ? 3_600_000 : 300_000)
 
@@ -143,24 +143,24 @@ async function checkFacts(path: string, told: string[]): Promise<string | undefi
 const failing = '5,6,30,31,32,60,90,91,150'
 
 t.test(`what was told survives power loss at every moment (LASTCALL_SEED=${seed})`, { skip }, async (t) => {
-  const history = record(t, 'told-facts.ts', [String(seed), 'full'])
+  const history = record(t, 'acknowledged-tasks.ts', [String(seed), 'full'])
   t.ok(history.operations.length > 1_000, `${history.operations.length} operations`)
   t.strictSame(await all(losePower(history, images / 3, checkFacts)), [])
 })
 
 t.test(`… also where syncs have failed (LASTCALL_SEED=${seed})`, { skip }, async (t) => {
-  const history = record(t, 'told-facts.ts', [String(seed), 'full'], { FAIL_SYNCS: failing })
+  const history = record(t, 'acknowledged-tasks.ts', [String(seed), 'full'], { FAIL_SYNCS: failing })
   t.ok(history.operations.some(({ kind }) => kind === 'lost'))
   t.strictSame(await all(losePower(history, images / 3, checkFacts)), [])
 })
 
 t.test('an answer before its sync is seen', { skip }, async (t) => {
-  const history = record(t, 'told-facts.ts', [String(seed), 'normal'])
+  const history = record(t, 'acknowledged-tasks.ts', [String(seed), 'normal'])
   t.ok(await first(losePower(history, untilSeen, checkFacts)))
 })
 
 t.test('a sync that does nothing is seen', { skip }, async (t) => {
-  const history = record(t, 'told-facts.ts', [String(seed), 'full'], { NO_SYNC: '1' })
+  const history = record(t, 'acknowledged-tasks.ts', [String(seed), 'full'], { NO_SYNC: '1' })
   t.ok(await first(losePower(history, untilSeen, checkFacts)))
 })
 
@@ -179,16 +179,16 @@ async function checkCounters(path: string, told: string[]): Promise<string | und
 }
 
 t.test(`a failed sync is repaired by writing the log again (LASTCALL_SEED=${seed})`, { skip }, async (t) => {
-  const history = record(t, 'told-counters.ts', ['rewrite'], { FAIL_SYNCS: failing })
+  const history = record(t, 'durable-counters.ts', ['rewrite'], { FAIL_SYNCS: failing })
   t.strictSame(await all(losePower(history, images / 3, checkCounters)), [])
 })
 
 t.test('a failed sync that is repaired by a checkpoint is seen', { skip }, async (t) => {
-  const history = record(t, 'told-counters.ts', ['checkpoint'], { FAIL_SYNCS: failing })
+  const history = record(t, 'durable-counters.ts', ['checkpoint'], { FAIL_SYNCS: failing })
   t.ok(await first(losePower(history, untilSeen, checkCounters)))
 })
 
 t.test('a read that does not wait for its sync is seen', { skip }, async (t) => {
-  const history = record(t, 'told-counters.ts', ['early'])
+  const history = record(t, 'durable-counters.ts', ['early'])
   t.ok(await first(losePower(history, untilSeen, checkCounters)))
 })

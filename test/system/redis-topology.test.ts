@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { startServer } from '../helper.ts'
 import { durable, freePort, needsRedis, startRedis } from '../redis.ts'
-import { Client } from './client.ts'
+import { Client } from './retrying-client.ts'
 import { Witness } from './witness.ts'
 
 t.setTimeout(180_000)

@@ -5,11 +5,11 @@ import { budgetsOf, containerOf, environmentOf, needsHelm, renderChart, type Val
 import { distributed, embedded } from '../helm/variants.ts'
 import { startServer } from '../helper.ts'
 import { durable, needsRedis, startRedis } from '../redis.ts'
-import { Client } from './client.ts'
 import { type Departure, Kubelet } from './kubelet.ts'
 import { Load, loadTypes } from './load.ts'
 import { needsNginx, startNginx } from './nginx.ts'
 import { chooseSeed, seededRandom } from './random.ts'
+import { Client } from './retrying-client.ts'
 import { soak } from './soak.ts'
 import { Witness } from './witness.ts'
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { startServer } from '../helper.ts'
-import { Client } from './client.ts'
+import { Client } from './retrying-client.ts'
 import { Witness } from './witness.ts'
 
 /** A store, task types, a gate, and a witness who finds whatever server was started last. */

@@ -50,7 +50,7 @@ t.test('SIGTERM lets the running task finish and keeps the pending ones for the 
   for (const taskId of pending) t.match(await witness.read(taskId), { status: 'completed', attempt: 1 })
 })
 
-t.test('SIGTERM puts a task back that is not done in time, and the next process runs it again', async (t) => {
+t.test('SIGTERM requeues a task that is not done in time, and the next process runs it again', async (t) => {
   const { gate, openGate, start, witness } = setUp(t, { GRACEFUL_SHUTDOWN_TIMEOUT: '0' })
   const server = await start()
   const taskId = await witness.start({ type: 'gated', input: { gate } }, 'task')

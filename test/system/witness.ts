@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NewTask, TaskRecord } from '../../src/task.ts'
-import type { Client } from './client.ts'
 import type { Following, SeenEvent } from './event-source.ts'
+import type { Client } from './retrying-client.ts'
 
 /** A promise that was broken, and all that is known of the task. */
 export interface Problem {

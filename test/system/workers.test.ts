@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { spawnServer } from '../helper.ts'
 import { taskFile } from '../task-files.ts'
-import { Client } from './client.ts'
+import { Client } from './retrying-client.ts'
 
 t.setTimeout(120_000)
 

@@ -43,10 +43,10 @@ pageTest('with API_TOKENS the page asks for a token, and says when it is wrong',
   const page = await open(urlOf(app), { expected: /401/ })
 
   await page.getByLabel('Token').fill('guess')
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
   await page.getByText('does not know this token').waitFor()
   await page.getByLabel('Token').fill('secret')
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
 
   await page.getByRole('heading', { name: 'Tasks' }).waitFor()
   t.equal(await page.evaluate('localStorage.length'), 0, 'it is kept for the tab only')

@@ -41,7 +41,7 @@ pageTestOnBoth('one that runs is cancelled after a word of confirmation', async 
   const page = await open(urlOf(app))
 
   await page.getByRole('button', { name: /^Cancel held/ }).click()
-  await confirm(page, 'Leave it')
+  await confirm(page, 'Go back')
   await table(page, 'Running').getByText('held').waitFor()
   await page.getByRole('button', { name: /^Cancel held/ }).click()
   await confirm(page, 'Cancel the task')
@@ -117,7 +117,7 @@ pageTestOnBoth('an action that is refused says why, and leaves the page as it wa
   await confirm(page, 'Delete the task')
 
   await page.getByRole('dialog').getByRole('alert').getByText(taskId, { exact: false }).waitFor()
-  await confirm(page, 'Leave it')
+  await confirm(page, 'Go back')
 })
 
 pageTest('older pages have each task once, while new ones are started', async (t, open) => {
@@ -131,7 +131,7 @@ pageTest('older pages have each task once, while new ones are started', async (t
 
   for (const shown of [100, 120]) {
     await ended(app, await start(app, { type: 'echo', input: 'new' }))
-    await page.getByRole('button', { name: 'Older ones' }).click()
+    await page.getByRole('button', { name: 'Load older tasks' }).click()
     await rows.nth(shown - 1).waitFor()
   }
 

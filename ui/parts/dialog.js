@@ -63,7 +63,7 @@ function OpenQuestion({ asked: { title, body, action, danger, run } }) {
       ${body}
       ${error && html`<p class="problem" role="alert">${error}</p>`}
       <div class="buttons">
-        <button type="button" onClick=${close}>Leave it</button>
+        <button type="button" onClick=${close}>Go back</button>
         <button class=${danger ? 'danger' : 'primary'} disabled=${busy}>${busy ? 'Wait…' : action}</button>
       </div>
     </form>

@@ -61,7 +61,7 @@ export function FormField({ field, problem, file, onFile, onProblem }) {
           required=${required && fallback === undefined}
         />`
       case 'list':
-        return html`<textarea ...${common} rows="4" placeholder="one a line" required=${required}></textarea>`
+        return html`<textarea ...${common} rows="4" placeholder="one per line" required=${required}></textarea>`
       case 'json':
         return html`<textarea ...${common} rows="5" placeholder="JSON" required=${required} spellcheck="false"></textarea>`
       default:

@@ -16,8 +16,8 @@ export function ListFooter({ list }) {
     }
     ${
       nextCursor !== undefined &&
-      html`<button onClick=${() => void list.more()} disabled=${loading}>${loading ? 'Reading…' : 'Older ones'}</button>`
+      html`<button onClick=${() => void list.more()} disabled=${loading}>${loading ? 'Reading…' : 'Load older tasks'}</button>`
     }
-    ${nextCursor === undefined && tasks.length > 20 && html`<p class="note">These are all.</p>`}
+    ${nextCursor === undefined && tasks.length > 20 && html`<p class="note">No older tasks.</p>`}
   </div>`
 }

@@ -58,7 +58,7 @@ function askMany(name, { word, done, statuses, danger }, filter) {
     danger,
     async run() {
       if (!counted) throw new Error('They are still being counted')
-      if (counted.count === 0) return 'There was none'
+      if (counted.count === 0) return 'No task matched'
       // None that came after the count: nobody has agreed to those.
       const createdBefore = new Date(Date.parse(counted.newest) + 1).toISOString()
       const { status, type, label } = filter
@@ -114,7 +114,7 @@ function Count({ filter, among, except, onCounted }) {
   const number = count.toLocaleString()
   return html`<p aria-live="polite">
     ${state === 'counting' ? html`Counting: ${number}…` : html`<strong>${state === 'many' ? 'More than ' : ''}${number}</strong> ${count === 1 ? 'task matches' : 'tasks match'} ${describe(filter, among)}.`}
-    ${state !== 'counting' && ' What comes from now on is left alone.'}
+    ${state !== 'counting' && ' Tasks started from now on are not affected.'}
   </p>`
 }
 

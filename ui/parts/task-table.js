@@ -16,7 +16,7 @@ export function TaskTable({ tasks, caption, onDeleted }) {
       <tr>
         <th scope="col">Task</th>
         <th scope="col">State</th>
-        <th scope="col">What happens</th>
+        <th scope="col">Details</th>
         <th scope="col">When</th>
         <th scope="col"><span class="unseen">Actions</span></th>
       </tr>
@@ -53,7 +53,7 @@ function Story({ task, due }) {
       </span>`
     case 'failed':
       return html`<span class="error-text"><code>${error?.code}</code> ${error?.message}</span>
-        ${retriedAs && html`<span class="note">run again since</span>`}`
+        ${retriedAs && html`<span class="note">has been retried</span>`}`
     case 'cancelled':
       return html`<span class="note">by ${reasons[cancelReason ?? 'client']}</span>`
     default:

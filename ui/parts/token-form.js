@@ -23,6 +23,6 @@ export function TokenForm() {
       aria-describedby=${isWrong ? 'token-problem' : undefined}
     />
     ${isWrong && html`<p class="problem" id="token-problem" role="alert">The service does not know this token.</p>`}
-    <div class="buttons"><button class="primary">Go on</button></div>
+    <div class="buttons"><button class="primary">Continue</button></div>
   </form>`
 }

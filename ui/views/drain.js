@@ -21,7 +21,7 @@ export function DrainView() {
     <p class="note intro">
       A process that drains takes no new tasks and finishes what runs, while its streams, probes and metrics go on being served.
     </p>
-    ${answer ? html`<${State} answer=${answer} /><${Holding} answer=${answer} />` : html`<p class="note">Asking…</p>`}`
+    ${answer ? html`<${State} answer=${answer} /><${Holding} answer=${answer} />` : html`<p class="note">Loading…</p>`}`
 }
 
 const phases = {
@@ -94,7 +94,7 @@ function Switch({ answer: { draining, adminEnabled, shutdownTimeoutSeconds, pod 
                   stopped, what still runs then has ${formatDuration(shutdownTimeoutSeconds)}.`
           }
         </p>
-        ${!draining && html`<label for="reason">Reason, for whoever looks</label><input id="reason" name="reason" maxlength="200" autocomplete="off" />`}
+        ${!draining && html`<label for="reason">Reason, shown to other operators</label><input id="reason" name="reason" maxlength="200" autocomplete="off" />`}
         <${AdminToken} />`,
       action: draining ? 'Take new tasks' : 'Drain',
       danger: !draining,
@@ -125,7 +125,7 @@ function Holding({ answer }) {
     ${answer.shared && html`<p class="note">All that runs on this queue is listed; ${answer.activeTasks} of it ${answer.activeTasks === 1 ? 'runs' : 'run'} in ${answer.pod}, and a drain of that process waits for no other.</p>`}
     ${
       tasks.length === 0
-        ? html`<p class="note">${loaded ? 'Nothing runs.' : 'Asking…'}</p>`
+        ? html`<p class="note">${loaded ? 'Nothing runs.' : 'Loading…'}</p>`
         : html`<table class="tasks">
             <caption class="unseen">Running tasks</caption>
             <thead>

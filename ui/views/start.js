@@ -31,7 +31,7 @@ export function StartView({ route: { query } }) {
             </div>
             <${StartForm} key=${type.type} type=${type} />
           </div>`
-        : html`<p class="note">Asking…</p>`
+        : html`<p class="note">Loading…</p>`
     }`
 }
 
@@ -117,7 +117,7 @@ const optionFields = ['priority', 'labels', 'delaySeconds', 'runAt'].map((name) 
 function Options({ problems }) {
   const hints = {
     priority: '0 to 10, higher runs first',
-    labels: 'one a line, key: value',
+    labels: 'one per line, key: value',
     runAt: 'in your own time zone; at once if empty'
   }
   const hasProblem = optionFields.some(({ name }) => problems.has(name))

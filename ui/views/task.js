@@ -52,7 +52,7 @@ export function TaskView({ route: { id = '' } }) {
                 <div class="panel"><${Value} value=${task.input} /></div>
               </section>`
             }`
-        : html`<p class="note">Asking…</p>`
+        : html`<p class="note">Loading…</p>`
     }`
 }
 

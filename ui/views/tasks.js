@@ -137,7 +137,7 @@ function Section({
     ${
       shown.length > 0
         ? html`<${TaskTable} tasks=${shown} caption=${title} onDeleted=${reload} />`
-        : html`<p class="note">${loaded ? (empty ?? 'None.') : 'Asking…'}</p>`
+        : html`<p class="note">${loaded ? (empty ?? 'None.') : 'Loading…'}</p>`
     }
     ${paged && html`<${ListFooter} list=${list} />`}
   </section>`

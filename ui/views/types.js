@@ -29,7 +29,7 @@ export function TypesView() {
   }, [])
   return html`<h1 tabindex="-1">Task types</h1>
     <p class="note">Figures are of the process that answers, since it started.</p>
-    ${types?.map((type) => html`<${Type} key=${type.type} type=${type} figures=${figures[type.type]} />`) ?? html`<p class="note">Asking…</p>`}`
+    ${types?.map((type) => html`<${Type} key=${type.type} type=${type} figures=${figures[type.type]} />`) ?? html`<p class="note">Loading…</p>`}`
 }
 
 const isolations = {
@@ -68,7 +68,7 @@ function Type({
       <div><dt>Time limit of an attempt</dt><dd>${formatDuration(timeoutSeconds)}</dd></div>
       <div><dt>At once</dt><dd>${concurrency ? `${concurrency} at most, everywhere` : 'as many as there are slots'}</dd></div>
       <div><dt>At the end of a drain</dt><dd>${onShutdown === 'requeue' ? 'requeued' : 'cancelled'}</dd></div>
-      <div><dt>If its process dies</dt><dd>${onLost === 'requeue' ? 'requeued' : 'failed'}</dd></div>
+      <div><dt>If the service is killed</dt><dd>${onLost === 'requeue' ? 'requeued' : 'failed'}</dd></div>
     </dl>
     <${Schema} title="Input" schema=${inputSchema} />
     ${outputSchema && html`<${Schema} title="Result" schema=${outputSchema} />`}

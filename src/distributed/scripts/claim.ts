@@ -1,7 +1,7 @@
 import { leaseMs } from './shared.ts'
 import { queueing } from './submit.ts'
 
-/** A task whose type runs as often as it may is looked at again so much later. */
+/** How long a job is delayed whose type runs as many tasks as it may. */
 const limitedRetryMs = 200
 
 /** A claimed task as it is answered. */
@@ -52,7 +52,7 @@ local function take(id, fields, owner, t)
     moveToDelayed(id, {
       timestamp = t, token = owner, delay = ${limitedRetryMs}, skipAttempt = '1', fields = '', fetchNext = '0', options = ''
     })
-    return 'full'
+    return 'limited'
   end
   call('HSET', key, 'owner', owner)
   call('SADD', p .. 'claims:' .. owner, id)
@@ -86,7 +86,7 @@ local function claim(owner, count, capacity, t)
       return { claims, 0, retryInMs > 0 and dueInMs > 0 and math.min(retryInMs, dueInMs) or retryInMs + dueInMs }
     end
     local taken = take(job[2], job[1], owner, t)
-    if taken == 'full' then
+    if taken == 'limited' then
       limited = limited + 1
       -- The rest is left to another call, which others may come before.
       if limited == 50 then return { claims, 0, 1 } end

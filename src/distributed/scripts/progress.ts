@@ -1,5 +1,4 @@
-/** Events of a task that are kept; older progress is dropped, state changes never are. */
-const keptEvents = 1000
+import { keptEvents } from '../../stored.ts'
 
 /** Used by `progress` and, with the last one that was not acknowledged, by `finish`. Each attempt numbers its reports. */
 export const reporting = `

@@ -1,10 +1,10 @@
-/** How often it is looked whether every task has its job, all processes together. */
+/** How often all processes together check that every task has its job. */
 const repairEveryMs = 1_000
 const sliceSize = 500
 
 /**
- * Gives tasks their jobs back that somebody removed from the queue by BullMQ's own means, such as Bull Board. The attempts
- * among them that had begun, whose outcomes are to be resolved, and where to go on: a type and a number in its order.
+ * Restores the jobs of tasks that were removed from the queue by BullMQ's own means, such as Bull Board. Returns the attempts among
+ * them that had begun, whose outcomes have to be resolved, and where to continue: a type and a number in its order.
  */
 export const repair = `
 local fromType, from = unpack(ARGV)

@@ -24,10 +24,10 @@ const onceMs = 60_000
  *   inbox:<owner>           stream: wakes a process, and names tasks that it has to cancel
  *   removed                 stream: tasks that were removed soon after their end, for readers that wait for it
  *   once:<request>          the answer to a command that must not be done twice
- *   repair                  is there until it is looked again whether every task has its job
+ *   repair                  exists until the next check that every task has its job
  *   shutdowns               list: reports of finished shutdowns
  *   seq                     counts accepted tasks
- *   watched                 is there while a process wants all changes, which are published on the channel `changes`
+ *   watched                 exists while a process watches all changes, which are published on the channel `changes`
  *   tasks:…                 BullMQ's; a job has its task's id, and as `state` its checkpoint
  *
  * A task is pending until its process has begun it: claimed and never begun, it is claimed again as if nothing had been.

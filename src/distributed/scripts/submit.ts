@@ -32,8 +32,8 @@ end
 `
 
 /**
- * Makes tasks, their records and their jobs, all of them or none; the answer to the same ids again is the same. For each its
- * id, or that of the task that its key, or that it repeats another once, stands for already.
+ * Creates tasks, with their records and jobs: all of them or none. Repeated with the same ids it gives the same answer: for each
+ * task its id, or that of the existing one that takes its place (its key was used, or with `once` it was retried before).
  */
 export const submit = `
 local names = { ${submitted.map((name) => `'${name}'`).join(', ')} }

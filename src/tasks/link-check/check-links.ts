@@ -16,7 +16,7 @@ export interface Work {
   guard: Guard
 }
 
-/** Asks for each link that no earlier attempt has asked for; a link that fails is a finding, not an error. */
+/** Requests each link that no earlier attempt has requested; a link that fails is a finding, not an error. */
 export async function checkLinks(work: Work, ctx: TaskContext<State>): Promise<LinkCheckResult> {
   const { urls, concurrency, timeoutMs, guard } = work
   const { links, linkOf } = listLinks(urls)
@@ -27,14 +27,14 @@ export async function checkLinks(work: Work, ctx: TaskContext<State>): Promise<L
   setMaxListeners(concurrency, stop.signal)
   const options = { guard, turns: new HostTurns(), timeoutMs, signal: stop.signal }
 
-  // On a shutdown, what is under way may end and is saved: cut off, it would be asked twice.
+  // On a shutdown, what is under way may end and is saved: cut off, it would be requested twice.
   const onAbort = () => {
     if (ctx.signal.reason.code !== 'shutdown') stop.abort(ctx.signal.reason)
   }
   ctx.signal.addEventListener('abort', onAbort)
 
   let done = linkOf.filter((link) => !link || findings.has(link)).length
-  const tell = () => ctx.progress(done / urls.length, `${done} of ${urls.length}`)
+  const reportProgress = () => ctx.progress(done / urls.length, `${done} of ${urls.length}`)
 
   // Its slot is free again when it is saved, so that a kill costs no more links than there are slots.
   const check = async (link: Link) => {
@@ -42,13 +42,13 @@ export async function checkLinks(work: Work, ctx: TaskContext<State>): Promise<L
     findings.add(link, await fetchLink(link.url, options))
     await saver.save()
     done += link.entries
-    tell()
+    reportProgress()
   }
   const runLane = async (lane: Link[]) => {
     for (const link of lane) await slots.take(() => check(link))
   }
 
-  tell()
+  reportProgress()
   const lanes = lanesOf(links.filter((link) => !findings.has(link)))
   await Promise.all(lanes.map((lane) => runLane(lane).catch((error) => stop.abort(error))))
   ctx.signal.removeEventListener('abort', onAbort)

@@ -1,7 +1,7 @@
-import { type Answer, ask } from './ask.ts'
 import type { Guard } from './connector.ts'
 import { LinkError, type LinkErrorCode, toLinkError } from './link-error.ts'
 import { redirectTarget } from './redirect.ts'
+import { type LinkResponse, sendRequest } from './send-request.ts'
 import type { HostTurns } from './turns.ts'
 import { credentialsFor, hostOf, withoutCredentials } from './url-parts.ts'
 import { withinTime } from './within-time.ts'
@@ -41,7 +41,7 @@ export async function fetchLink(link: URL, options: FetchOptions): Promise<Findi
   const { guard, turns, timeoutMs, signal } = options
   const asked = new Set<string>()
   let url = link
-  let answer: Answer | undefined
+  let answer: LinkResponse | undefined
   let spentMs = 0
 
   // Waiting for a host's turn is not the link's fault, so only requests are timed.
@@ -51,7 +51,7 @@ export async function fetchLink(link: URL, options: FetchOptions): Promise<Findi
       const startedAt = performance.now()
       const question = { method, url, credentials: credentialsFor(url, link) }
       try {
-        answer = await withinTime(timeoutMs - spentMs, signal, (limit) => ask(question, guard, limit))
+        answer = await withinTime(timeoutMs - spentMs, signal, (limit) => sendRequest(question, guard, limit))
       } finally {
         spentMs += performance.now() - startedAt
       }
@@ -88,7 +88,7 @@ export async function fetchLink(link: URL, options: FetchOptions): Promise<Findi
   }
 }
 
-/** If a HEAD may not have been understood, or does not tell the size. */
-function needsGet({ status, bytes }: Answer): boolean {
+/** Whether a HEAD may not have been understood, or came without a size. */
+function needsGet({ status, bytes }: LinkResponse): boolean {
   return doubtful.has(status) || (status >= 200 && status < 300 && bytes === null)
 }

@@ -1,5 +1,5 @@
-import type { Answer } from './ask.ts'
 import { LinkError } from './link-error.ts'
+import type { LinkResponse } from './send-request.ts'
 
 const statuses = new Set([301, 302, 303, 307, 308])
 
@@ -7,8 +7,8 @@ export function isRedirect(status: number): boolean {
   return statuses.has(status)
 }
 
-/** Where an answer redirects to, without fragment; undefined if it does not. REDIRECT_INVALID. */
-export function redirectTarget({ status, location }: Answer, base: URL): URL | undefined {
+/** Where an answer redirects to, without fragment; undefined if it does not. @throws REDIRECT_INVALID */
+export function redirectTarget({ status, location }: LinkResponse, base: URL): URL | undefined {
   if (!isRedirect(status)) return undefined
   if (location === null) throw new LinkError('REDIRECT_INVALID', 'It redirects, but does not say where to')
   // Headers come as Latin-1; like browsers, this takes what is not ASCII in an address for UTF-8.

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { type Client, disconnect, forCommands } from '../../../src/distributed/clients.ts'
+import { type Client, connectForCommands, disconnect } from '../../../src/distributed/clients.ts'
 import { startFaultProxy } from '../../fault-proxy.ts'
 import { needsRedis } from '../../redis.ts'
 import { chooseSeed, seededRandom } from '../../system/random.ts'
@@ -24,7 +24,7 @@ t.test(
     const isReady = (client: Client) =>
       client.status === 'ready' || new Promise<void>((resolve) => client.once('ready', () => resolve()))
     const clients = Array.from({ length: 12 }, () => {
-      const client = forCommands(url.replace(/:\d+/, `:${proxy.port}`))
+      const client = connectForCommands(url.replace(/:\d+/, `:${proxy.port}`))
       t.teardown(() => disconnect(client))
       client.on('error', () => {})
       client.on('end', () => givenUp++)

@@ -63,7 +63,7 @@ t.test(
     await second
     t.equal(runs[1]?.claim.attempt, 2, 'the task goes on')
     t.strictSame(givenUp, [{ taskId, attempt: 1 }])
-    t.match(logged.join(''), /an attempt was given up/)
+    t.match(logged.join(''), /this process lost the lease/)
     runs[1]?.end({ status: 'completed', result: 'null' })
   }
 )

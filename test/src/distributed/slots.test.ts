@@ -16,7 +16,7 @@ t.test('what is reserved for a claim under way is not free', (t) => {
   t.end()
 })
 
-t.test('a slot that was taken over by a later claim is not freed by the earlier one', async (t) => {
+t.test('a slot that was taken over by a later claim is not released by the earlier one', async (t) => {
   const slots = new Slots(2)
   const earlier = slots.add(task('a'))
   const later = slots.add(task('a'))

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openService } from '../../open-service.ts'
+import { openService } from '../../open-store-service.ts'
 
 const completed = { status: 'completed', result: '"done"' } as const
 

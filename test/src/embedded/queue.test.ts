@@ -5,7 +5,7 @@ import { openDatabase } from '../../../src/embedded/database.ts'
 import { Queue } from '../../../src/embedded/queue.ts'
 import { Transactions } from '../../../src/embedded/transactions.ts'
 import { quietLog } from '../../helper.ts'
-import { openService } from '../../open-service.ts'
+import { openService } from '../../open-store-service.ts'
 
 const completed = { status: 'completed', result: 'null' } as const
 

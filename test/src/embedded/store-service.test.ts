@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openService } from '../../open-service.ts'
+import { openService } from '../../open-store-service.ts'
 
 t.test(
   'a page goes on behind its last task, also if one of them is deleted while it is searched',

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Outcome } from '../../../src/engine.ts'
-import { openService } from '../../open-service.ts'
+import { openService } from '../../open-store-service.ts'
 
 const completed: Outcome = { status: 'completed', result: 'null' }
 const failed: Outcome = { status: 'failed', error: { code: 'TASK_FAILED', message: 'as told' } }

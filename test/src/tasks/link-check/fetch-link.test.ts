@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { checkAddress } from '../../../../src/tasks/link-check/address.ts'
-import { maxBodyBytes } from '../../../../src/tasks/link-check/ask.ts'
 import type { Guard } from '../../../../src/tasks/link-check/connector.ts'
 import { fetchLink } from '../../../../src/tasks/link-check/fetch-link.ts'
+import { maxBodyBytes } from '../../../../src/tasks/link-check/send-request.ts'
 import { HostTurns } from '../../../../src/tasks/link-check/turns.ts'
 import { needsCommand } from '../../../helper.ts'
 import { allowOnly, startSite, startTcp } from './sites.ts'
@@ -388,9 +388,11 @@ t.test('an abort ends a request at once, with its reason', async (t) => {
   const closed: Promise<unknown>[] = []
   const site = await startTcp(t, (socket) => {
     closed.push(once(socket, 'close'))
-    socket.once('data', () => abort.abort(new Error('told to stop')))
+    socket.once('data', () => abort.abort(new Error('cancelled by the test')))
   })
-  await t.rejects(fetchUrl(`http://${site.host}/`, { signal: abort.signal }), { message: 'told to stop' })
+  await t.rejects(fetchUrl(`http://${site.host}/`, { signal: abort.signal }), {
+    message: 'cancelled by the test'
+  })
   await Promise.all(closed)
   t.equal(site.seen.connections, 1)
 })

@@ -184,7 +184,7 @@ for (const cause of ['client', 'timeout', 'lost'] as const) {
   })
 }
 
-t.test('a task that is told to stop before it starts asks for nothing', async (t) => {
+t.test('a task that is aborted before it starts requests nothing', async (t) => {
   const site = await startSite(t, (_request, response) => response.end())
   for (const cause of ['shutdown', 'client'] as const) {
     const { abort, run } = fakeContext()

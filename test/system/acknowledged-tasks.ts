@@ -104,5 +104,5 @@ async function main(path: string, factsPath: string, seed: number, sync: 'full' 
 }
 
 const [path, facts = '', seed, sync] = process.argv.slice(2)
-if (path && process.argv[1]?.endsWith('told-facts.ts'))
+if (path && process.argv[1]?.endsWith('acknowledged-tasks.ts'))
   await main(path, facts, Number(seed), sync === 'normal' ? 'normal' : 'full')

@@ -16,7 +16,7 @@ const probe = getText('/healthz')
 /** The built service, which tells by its log where it is; nothing has connected to it. */
 function start() {
   mkdirSync(here('../data'), { recursive: true })
-  const dir = mkdtempSync(here('../data/leave-'))
+  const dir = mkdtempSync(here('../data/exit-'))
   const env = {
     PATH: process.env.PATH ?? '',
     HOST: '127.0.0.1',
@@ -55,7 +55,7 @@ function start() {
 }
 
 /** Milliseconds from the arrival of the final event to the exit. */
-async function leave({ dir, terminate, exited, logged }: ReturnType<typeof start>): Promise<number> {
+async function exit({ dir, terminate, exited, logged }: ReturnType<typeof start>): Promise<number> {
   const port = Number(/http:\/\/127\.0\.0\.1:(\d+)/.exec(await logged('Server listening'))?.[1])
 
   // Its beginning arrives before what the others ask, and so before the signal.
@@ -107,7 +107,7 @@ const lastcall: Contender = {
       async measure() {
         const server = start()
         try {
-          return { [metric]: await leave(server) }
+          return { [metric]: await exit(server) }
         } finally {
           server.discard()
         }
@@ -119,7 +119,7 @@ const lastcall: Contender = {
 
 const closesIdle: Contender = {
   name: 'Fastify and close-with-grace, SIGTERM → exit, idle',
-  bars: { [metric]: { max: 3 } },
+  targets: { [metric]: { max: 3 } },
   async setUp() {
     return {
       async measure() {
@@ -131,7 +131,7 @@ const closesIdle: Contender = {
   }
 }
 
-export const leaveRow: Row = {
-  title: 'leave: last task’s final event → exit, with one stream and two keep-alive clients connected',
+export const exitRow: Row = {
+  title: 'exit: last task’s final event → exit, with one stream and two keep-alive clients connected',
   contenders: [lastcall, closesIdle]
 }

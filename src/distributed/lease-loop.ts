@@ -1,7 +1,7 @@
 import type { ClaimedTask } from './jobs.ts'
 import type { Worker } from './worker.ts'
 
-// A cancel whose message was lost is noticed so late.
+// A cancel whose message was lost is noticed within this time.
 const renewEveryMs = 500
 
 /** Keeps the leases of all that this process has claimed, and says by that whether Redis can be used. */
@@ -59,7 +59,7 @@ export class LeaseLoop {
     this.#unknown = new Set(unknown.map(({ taskId }) => taskId))
     if (lost.length === 0) return
     const { log } = this.#worker
-    log.warn({ tasks: lost.length }, 'tasks were claimed by a command whose answer was lost, they begin now')
+    log.warn({ tasks: lost.length }, 'starting tasks that were claimed by a command whose answer was lost')
     this.#worker.take(lost)
   }
 }

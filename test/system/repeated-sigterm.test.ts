@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { spawnServer } from '../helper.ts'
 import { taskFile } from '../task-files.ts'
-import { Client } from './client.ts'
 import { chooseSeed, seededRandom } from './random.ts'
+import { Client } from './retrying-client.ts'
 import { soak } from './soak.ts'
 import { Witness } from './witness.ts'
 
@@ -106,7 +106,7 @@ t.test(`what was promised is kept over ${terminations} SIGTERMs (LASTCALL_SEED=$
   const last = spawnServer(t, env)
   url = await last.listening()
   await load
-  for (const { problem, ...more } of (await settle(witness)).slice(0, 5)) t.fail(problem, { seed, ...more })
+  for (const { problem, ...more } of (await verify(witness)).slice(0, 5)) t.fail(problem, { seed, ...more })
   t.ok(witness.taskIds.length > terminations / 2, `${witness.taskIds.length} tasks were accepted`)
 
   const wrong: unknown[] = []
@@ -129,7 +129,7 @@ async function drainAndUndo(url: string, afterMs: number): Promise<void> {
 }
 
 /** Waits for every task's end, then verifies. */
-async function settle(witness: Witness) {
+async function verify(witness: Witness) {
   await Promise.all(witness.taskIds.map((taskId) => witness.follow(taskId).done))
   return witness.verify()
 }

@@ -1,4 +1,4 @@
-import { type Client, disconnect, forBlocking } from './clients.ts'
+import { type Client, connectForBlocking, disconnect } from './clients.ts'
 
 // What an answer may take beyond the time that its command blocks.
 const marginMs = 1_000
@@ -9,7 +9,7 @@ export class BlockingConnection {
 
   /** `blockMs` is the longest that a command will block. */
   constructor(url: string, blockMs: number) {
-    this.#client = forBlocking(url, blockMs + 2 * marginMs)
+    this.#client = connectForBlocking(url, blockMs + 2 * marginMs)
     // The connection for commands says it for all.
     this.#client.on('error', () => {})
   }

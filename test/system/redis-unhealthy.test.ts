@@ -5,8 +5,8 @@ import t, { type Test } from 'tap'
 import { needsCommand, spawnServer, startServer } from '../helper.ts'
 import { durable, freePort, needsRedis, startRedis } from '../redis.ts'
 import { taskFiles } from '../task-files.ts'
-import { Client } from './client.ts'
 import { setUpPods } from './pods.ts'
+import { Client } from './retrying-client.ts'
 
 t.setTimeout(180_000)
 

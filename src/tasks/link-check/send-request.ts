@@ -2,11 +2,11 @@ import { Client, type Dispatcher } from 'undici'
 import { type Guard, guardedConnector } from './connector.ts'
 import { isRedirect } from './redirect.ts'
 
-/** What one request was answered. */
-export interface Answer {
+/** The response to one request. */
+export interface LinkResponse {
   status: number
   contentType: string | null
-  /** From the headers, else counted up to the limit of a GET; null if a HEAD does not tell. */
+  /** From Content-Length, else counted up to the limit of a GET; null for a HEAD without it. */
   bytes: number | null
   /** As the server wrote it. */
   location: string | null
@@ -14,7 +14,7 @@ export interface Answer {
   bodyError?: unknown
 }
 
-export interface Question {
+export interface LinkRequest {
   method: 'HEAD' | 'GET'
   url: URL
   /** `user:password`, or empty. */
@@ -23,12 +23,16 @@ export interface Question {
 
 type Response = Dispatcher.ResponseData
 
-/** So much is read of a body whose length is not told. */
+/** How much of a body without Content-Length is read. */
 export const maxBodyBytes = 1024 * 1024
 
 /** Sends one request on a connection of its own, which is closed when this resolves or rejects. Aborting rejects at once. */
-export async function ask(question: Question, guard: Guard, signal: AbortSignal): Promise<Answer> {
-  const { method, url, credentials } = question
+export async function sendRequest(
+  request: LinkRequest,
+  guard: Guard,
+  signal: AbortSignal
+): Promise<LinkResponse> {
+  const { method, url, credentials } = request
   const client = new Client(url.origin, {
     connect: guardedConnector(guard, signal),
     // Time is limited by the signal alone.
@@ -49,10 +53,10 @@ export async function ask(question: Question, guard: Guard, signal: AbortSignal)
     })
     // A body that is not read is cut off below; that is no error.
     response.body.on('error', () => {})
-    const answer: Answer = {
+    const answer: LinkResponse = {
       status: response.statusCode,
       contentType: header(response, 'content-type'),
-      bytes: bytesTold(response),
+      bytes: contentLength(response),
       location: header(response, 'location')
     }
     const counts = method === 'GET' && answer.bytes === null && !isRedirect(answer.status)
@@ -75,7 +79,7 @@ async function countBytes(body: Response['body']): Promise<{ bytes: number; body
   }
 }
 
-function bytesTold(response: Response): number | null {
+function contentLength(response: Response): number | null {
   if (response.statusCode === 204) return 0
   const length = header(response, 'content-length')
   return length !== null && /^\d+$/.test(length) ? Number(length) : null
