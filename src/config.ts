@@ -2,7 +2,7 @@ import { type Static, type TObject, Type } from '@sinclair/typebox'
 import { Ajv, type ErrorObject } from 'ajv'
 import { StartError } from './errors.ts'
 import { exitMarginMs } from './shutdown.ts'
-import { maxTimerMs } from './timers.ts'
+import { maxSeconds, maxTimerMs } from './timers.ts'
 import { parseApiTokens } from './tokens.ts'
 
 const ajv = new Ajv({
@@ -18,9 +18,6 @@ const ajv = new Ajv({
   meta: false,
   validateSchema: false
 })
-
-// Below the longest possible timer.
-const maxSeconds = 2_000_000
 
 const Seconds = (defaultValue: number, description: string) =>
   Type.Number({ default: defaultValue, minimum: 0, maximum: maxSeconds, unit: 'seconds', description })

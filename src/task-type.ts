@@ -1,6 +1,6 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { Log, LogLevel } from './log.ts'
-import type { Isolation } from './task.ts'
+import type { Isolation, LossPolicy, ShutdownPolicy } from './task.ts'
 
 /** Logs with the task's id and type; lines from a worker go to the service's log. */
 export type TaskLog = Pick<Log, LogLevel>
@@ -58,9 +58,9 @@ export interface TaskType<Input = unknown, State = unknown> {
    */
   isolation?: Isolation
   /** What happens when the grace period of a shutdown is over [`cancel`]. */
-  onShutdown?: 'cancel' | 'requeue'
+  onShutdown?: ShutdownPolicy
   /** What happens when the service's process died while it ran [`fail`, code `TASK_INTERRUPTED`]. */
-  onLost?: 'fail' | 'requeue'
+  onLost?: LossPolicy
   /** Time limit of one attempt [`TASK_TIMEOUT`]. */
   timeoutSeconds?: number
   /** Thrown errors allowed before the task is `failed` [1]. Requeues are not counted here. */

@@ -9,13 +9,21 @@ import addFormats from 'ajv-formats'
 import type { Settings } from './config.ts'
 import { StartError } from './errors.ts'
 import type { Log } from './log.ts'
-import { type Isolation, isolations, type TaskTypeInfo } from './task.ts'
+import {
+  type Isolation,
+  isolations,
+  type LossPolicy,
+  lossPolicies,
+  type ShutdownPolicy,
+  shutdownPolicies,
+  type TaskTypeInfo
+} from './task.ts'
 import type { TaskType } from './task-type.ts'
 import bomCoverage from './tasks/bom-coverage/bom-coverage.ts'
 import demo from './tasks/demo/demo.ts'
 import { checkAddress } from './tasks/link-check/address.ts'
 import { linkCheck } from './tasks/link-check/link-check.ts'
-import { within } from './timers.ts'
+import { maxSeconds, within } from './timers.ts'
 import { describeProblems, onFirstUse } from './validation.ts'
 
 /** A checked task type, with every default applied. */
@@ -25,8 +33,8 @@ export interface LoadedTaskType {
   inputSchema: object
   outputSchema?: object
   isolation: Isolation
-  onShutdown: 'cancel' | 'requeue'
-  onLost: 'fail' | 'requeue'
+  onShutdown: ShutdownPolicy
+  onLost: LossPolicy
   timeoutMs: number
   attempts: number
   /** How long to wait after the n-th thrown error, counted from 1. */
@@ -47,7 +55,7 @@ export interface LoadedTaskType {
 const slowLoadMs = 5_000
 const maxLoadMs = 60_000
 
-const Seconds = Type.Number({ minimum: 0, maximum: 2_000_000 })
+const Seconds = Type.Number({ minimum: 0, maximum: maxSeconds })
 const Backoff = Type.Object(
   {
     initial: Seconds,
@@ -66,8 +74,8 @@ const Shape = Type.Object(
     input: Type.Object({}),
     output: Type.Optional(Type.Object({})),
     isolation: Type.Optional(Type.Unsafe({ type: 'string', enum: isolations })),
-    onShutdown: Type.Optional(Type.Unsafe({ type: 'string', enum: ['cancel', 'requeue'] })),
-    onLost: Type.Optional(Type.Unsafe({ type: 'string', enum: ['fail', 'requeue'] })),
+    onShutdown: Type.Optional(Type.Unsafe({ type: 'string', enum: shutdownPolicies })),
+    onLost: Type.Optional(Type.Unsafe({ type: 'string', enum: lossPolicies })),
     timeoutSeconds: Type.Optional(Seconds),
     attempts: Type.Optional(Type.Integer({ minimum: 1 })),
     backoffSeconds: Type.Optional(Type.Union([Seconds, Backoff])),
@@ -222,12 +230,9 @@ export function checkTaskType(
   }
 }
 
-// The limit of timers, and of the settings.
-const maxBackoffSeconds = 2_000_000
-
 function backoffOf(backoff: NonNullable<TaskType['backoffSeconds']>): LoadedTaskType['backoffMs'] {
   if (typeof backoff === 'number') return () => backoff * 1000
-  const { initial, factor = 2, max = maxBackoffSeconds, jitter = true } = backoff
+  const { initial, factor = 2, max = maxSeconds, jitter = true } = backoff
   return (failure) => {
     const seconds = Math.min(initial * factor ** (failure - 1), max)
     // So that tasks that failed together are not retried together.

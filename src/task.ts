@@ -231,6 +231,10 @@ export const TaskPage = Type.Object(
 export type TaskPage = Static<typeof TaskPage>
 
 export const isolations = ['process', 'thread', 'inline'] as const
+export const shutdownPolicies = ['cancel', 'requeue'] as const
+export type ShutdownPolicy = (typeof shutdownPolicies)[number]
+export const lossPolicies = ['fail', 'requeue'] as const
+export type LossPolicy = (typeof lossPolicies)[number]
 export type Isolation = (typeof isolations)[number]
 
 export const TaskTypeInfo = Type.Object(
@@ -242,11 +246,8 @@ export const TaskTypeInfo = Type.Object(
       Type.Unknown({ description: 'JSON Schema of the result, if its type has one.' })
     ),
     isolation: enumOf(isolations, 'A child process, a worker thread, or the event loop.'),
-    onShutdown: enumOf(['cancel', 'requeue'] as const, 'What happens when the grace period is over.'),
-    onLost: enumOf(
-      ['fail', 'requeue'] as const,
-      "What happens when the service's process died while it ran."
-    ),
+    onShutdown: enumOf(shutdownPolicies, 'What happens when the grace period is over.'),
+    onLost: enumOf(lossPolicies, "What happens when the service's process died while it ran."),
     timeoutSeconds: Type.Number(),
     concurrency: Type.Optional(
       Type.Integer({ description: 'How many run at once, in all processes together.' })

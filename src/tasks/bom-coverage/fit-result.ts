@@ -16,18 +16,18 @@ const ALONE: LineKeys = ['row', 'status', 'shortage']
 const FOUND: LineKeys = ['status', 'available', 'shortage', 'locations', 'warnings']
 const PART: LineKeys = ['value', 'package', 'manufacturerCode', 'dnp']
 const CODE: ItemKeys = ['manufacturerCode', 'quantity']
-const ITEM: ItemKeys = ['manufacturerCode', 'value', 'package', 'quantity']
-const item: ItemKeys = [...ITEM, 'designators']
+const ITEM_WITHOUT_DESIGNATORS: ItemKeys = ['manufacturerCode', 'value', 'package', 'quantity']
+const WHOLE_ITEM: ItemKeys = [...ITEM_WITHOUT_DESIGNATORS, 'designators']
 /** Ways to write a large result shorter, the mildest first: what is left of a line and of a shopping item. */
 const SHORTENINGS: { line: LineKeys; item: ItemKeys }[] = [
-  { line: ['row', 'designators', 'quantityPerBoard', 'needed', ...PART, ...FOUND], item },
-  { line: ['row', 'needed', ...FOUND], item },
-  { line: [...ALONE, 'locations'], item },
-  { line: ALONE, item },
-  { line: ALONE, item: ITEM }
+  { line: ['row', 'designators', 'quantityPerBoard', 'needed', ...PART, ...FOUND], item: WHOLE_ITEM },
+  { line: ['row', 'needed', ...FOUND], item: WHOLE_ITEM },
+  { line: [...ALONE, 'locations'], item: WHOLE_ITEM },
+  { line: ALONE, item: WHOLE_ITEM },
+  { line: ALONE, item: ITEM_WITHOUT_DESIGNATORS }
 ]
 
-/** What is said under these keys, without what is empty or 0. */
+/** The entry's values of these keys, without what is empty or 0. */
 function pick<Entry extends object>(entry: Entry, keys: readonly (keyof Entry)[]): Partial<Entry> {
   const picked: Partial<Entry> = {}
   for (const key of keys) {
@@ -49,7 +49,7 @@ export function fitResult(result: FullResult): CoverageResult {
     if (first && !line.includes('warnings')) warnings.push(warn('warningsLeftOut', warned.length, first.row))
     const lines = result.lines.map((one) => pick(one, line))
     const shoppingList = result.shoppingList.map((one) =>
-      pick(one, item === ITEM && one.manufacturerCode ? CODE : item)
+      pick(one, item === ITEM_WITHOUT_DESIGNATORS && one.manufacturerCode ? CODE : item)
     )
     shortened = { ...result, lines, shoppingList, warnings }
     if (fits(shortened)) return shortened
