@@ -16,7 +16,8 @@ async function requestLogPlugin(app: FastifyInstance) {
 
 /** A ticket gives whoever reads it access to a task. */
 function withoutTicket(url: string): string {
-  const start = url.indexOf('?') + 1
+  // The router takes what comes after a `#` for a query, too.
+  const start = url.search(/[?#]/) + 1
   if (start === 0) return url
   const pairs = url
     .slice(start)

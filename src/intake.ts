@@ -45,6 +45,19 @@ export class Intake {
     }
   }
 
+  /** The id of the retry that a key was used for, if it was. */
+  async findRetry(retryOf: string, idempotencyKey: string | undefined): Promise<string | undefined> {
+    const task = { type: '', input: null }
+    const key = idempotencyOf({
+      task,
+      path: 'body',
+      idempotencyKey,
+      retryOf: { taskId: retryOf, once: false }
+    })
+    const used = key && (await this.#options.engine.findByKey(key.key))
+    return used?.fingerprint === key?.fingerprint ? used?.taskId : undefined
+  }
+
   /** The tasks that the keys were used for, if all of them were. Replays are answered even while draining. */
   async #findReplays(keys: readonly Submission['idempotency'][]): Promise<Submitted[] | undefined> {
     if (keys.every((key) => key === undefined)) return undefined

@@ -37,23 +37,29 @@ try {
   const listening = app.listen({ host: settings.HOST, port: settings.PORT })
 
   let crashed = false
-  const { close } = closeWithGrace(
+  let shutdown: Promise<void> | undefined
+  const shutDown = async (reason: string) => {
+    app.shutdown.requestExit(reason)
+    // close() during listen() would deadlock.
+    await listening.catch(() => {})
+    await app.close().catch((err) => app.shutdown.failed(err, 'closing'))
+    const exitCode = app.shutdown.succeeded && !crashed ? 0 : 1
+    log.info({ exitCode }, 'shutdown complete')
+    await exit(exitCode)
+  }
+  // The last resort, shortly before Kubernetes would kill the process.
+  const delay = shutdownBudgetMs(settings) - flushMs
+  closeWithGrace(
     {
-      // The last resort, shortly before Kubernetes would kill the process.
-      delay: shutdownBudgetMs(settings) - flushMs,
+      delay,
       // An uncaught error must not cut a drain short.
       skip: ['uncaughtException', 'unhandledRejection'],
       logger: log
     },
     async ({ signal }) => {
       if (signal === 'SIGINT') log.info('shutting down; press Ctrl-C again to exit at once')
-      app.shutdown.requestExit(signal ?? 'close')
-      // close() during listen() would deadlock.
-      await listening.catch(() => {})
-      await app.close().catch((err) => app.shutdown.failed(err, 'closing'))
-      const exitCode = app.shutdown.succeeded && !crashed ? 0 : 1
-      log.info({ exitCode }, 'shutdown complete')
-      await exit(exitCode)
+      shutdown ??= shutDown(signal ?? 'close')
+      await shutdown
     }
   )
   process.off('SIGTERM', exitAtOnce).off('SIGINT', exitAtOnce)
@@ -64,8 +70,9 @@ try {
       if (app.shutdown.exiting) return
       crashed = true
       log.fatal('shutting down after an uncaught exception')
-      app.shutdown.requestExit('crash')
-      void close()
+      // Not by close-with-grace: it would take the first signal after that for the second one.
+      setTimeout(() => process.exit(1), delay).unref()
+      shutdown ??= shutDown('crash')
     }
   })
 

@@ -14,9 +14,12 @@ export interface TaskRequest {
   retryOf?: { taskId: string; once: boolean }
 }
 
+/** SQLite's driver ends a text at its first NUL; a lone surrogate is no UTF-8, and Redis's JSON decoder refuses it. */
+const isStorable = (text: string) => text.isWellFormed() && !text.includes('\0')
+
 const maxAheadMs = 366 * 86_400_000
 
-/** The fingerprint of a task's body, if it has a key; made before the input's defaults are filled in. */
+/** The fingerprint of a task's body, if it has a key; made before the input's defaults are filled in. @throws FST_ERR_VALIDATION */
 export function idempotencyOf({
   task,
   path,
@@ -27,6 +30,8 @@ export function idempotencyOf({
   const { type, input, priority = 0, labels, runAt, delaySeconds } = task
   const body = retryOf ? { retryOf: retryOf.taskId } : { type, input, priority, labels, runAt, delaySeconds }
   const name = path === 'body' ? 'This Idempotency-Key' : `${path}/idempotencyKey`
+  if (!isStorable(idempotencyKey))
+    throw new TaskError('FST_ERR_VALIDATION', `${name} must be well-formed text without NUL`)
   return { key: idempotencyKey, fingerprint: fingerprintOf(body), name }
 }
 
@@ -40,6 +45,9 @@ export function toSubmission(
   const { input, priority = 0, labels } = task
   const problem = type.checkInput(input, `${path}/input`)
   if (problem !== undefined) throw new TaskError('FST_ERR_VALIDATION', problem)
+  for (const [key, value] of Object.entries(labels ?? {}))
+    if (!isStorable(value))
+      throw new TaskError('FST_ERR_VALIDATION', `${path}/labels/${key} must be well-formed text without NUL`)
   const runAt = runAtOf(task, path)
   return {
     type: type.type,

@@ -47,7 +47,7 @@ export class TaskChanges {
     const key = isProgress ? change.taskId : String(++this.#count)
     let frame: string | undefined
     for (const watcher of this.#watchers) {
-      if (!passes(change, watcher.filter)) continue
+      if (watcher.ended || !passes(change, watcher.filter)) continue
       frame ??= frameOf(change)
       // A later progress must not overtake events that came after an unread one.
       const older = watcher.unread.get(key)
@@ -57,17 +57,14 @@ export class TaskChanges {
       }
       watcher.unread.set(key, frame)
       watcher.unreadLength += frame.length
-      if (watcher.unread.size > 1 && watcher.unreadLength > maxUnreadLength) watcher.ended = true
-      watcher.wake()
+      if (watcher.unread.size > 1 && watcher.unreadLength > maxUnreadLength) endWatcher(watcher)
+      else watcher.wake()
     }
   }
 
   /** Ends all streams, because changes may have been missed: clients reconnect and read the list again. */
   end(): void {
-    for (const watcher of this.#watchers) {
-      watcher.ended = true
-      watcher.wake()
-    }
+    for (const watcher of this.#watchers) endWatcher(watcher)
   }
 
   /**
@@ -114,6 +111,14 @@ export class TaskChanges {
       this.#remove(watcher)
     }
   }
+}
+
+/** Its reader may be stuck for as long as its connection lives, and must not hold what it will never read. */
+function endWatcher(watcher: Watcher): void {
+  watcher.ended = true
+  watcher.unread = new Map()
+  watcher.unreadLength = 0
+  watcher.wake()
 }
 
 function passes({ type, taskType, labels }: TaskChange, filter: ChangeFilter): boolean {

@@ -113,10 +113,16 @@ export class TaskService {
     idempotencyKey?: string,
     origin: Origin = {}
   ): Promise<Submitted & { type: string }> {
-    const task = await this.getTask(taskId, { input: true })
     const retryOf = { taskId, once: false }
     const path = 'body'
-    // A replay is answered whatever has happened to the task since.
+    // A replay is answered whatever has happened to the task since, also if it is gone.
+    const task = await this.getTask(taskId, { input: true }).catch(async (error) => {
+      const replay = await this.#intake.findRetry(taskId, idempotencyKey)
+      if (!replay) throw error
+      return replay
+    })
+    if (typeof task === 'string')
+      return { taskId: task, replayed: true, type: (await this.getTask(task)).type }
     const submitted = await this.#intake.submitOne(
       { task: asNew(task), path, idempotencyKey, retryOf },
       origin,

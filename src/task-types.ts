@@ -231,7 +231,7 @@ export function checkTaskType(
 }
 
 function backoffOf(backoff: NonNullable<TaskType['backoffSeconds']>): LoadedTaskType['backoffMs'] {
-  if (typeof backoff === 'number') return () => backoff * 1000
+  if (typeof backoff === 'number') return () => Math.round(backoff * 1000)
   const { initial, factor = 2, max = maxSeconds, jitter = true } = backoff
   return (failure) => {
     const seconds = Math.min(initial * factor ** (failure - 1), max)

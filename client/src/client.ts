@@ -77,12 +77,14 @@ export class LastcallClient {
 
   /** Resolves when the task is completed, failed or cancelled. */
   async wait(taskId: string, options: CallOptions = {}): Promise<TaskRecord> {
+    // A poll has to be answered before its request is given up.
+    const seconds = Math.min(longPollSeconds, this.#timeoutMs / 2_000)
     for (;;) {
       const askedAt = performance.now()
-      const task = await this.#call<TaskRecord>('GET', `${urlOf(taskId)}?wait=${longPollSeconds}`, options)
+      const task = await this.#call<TaskRecord>('GET', `${urlOf(taskId)}?wait=${seconds}`, options)
       if (isFinal(task.status)) return task
       // A process that shuts down answers early; its successor is there in a moment.
-      if (performance.now() - askedAt < longPollSeconds * 900) await sleep(1000, options.signal)
+      if (performance.now() - askedAt < seconds * 900) await sleep(1000, options.signal)
     }
   }
 

@@ -6,7 +6,8 @@ export async function* parseEvents(read: () => Promise<Uint8Array | undefined>) 
     const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) {
-      const [, field, value = ''] = /^(\w*)(?:: ?(.*?))?\r?$/.exec(line) ?? []
+      // `s`: JSON has U+2028 and U+2029 as they are, which a dot does not match otherwise.
+      const [, field, value = ''] = /^(\w*)(?:: ?(.*?))?\r?$/s.exec(line) ?? []
       if (field === 'id') id = value
       else if (field === 'retry' && /^\d+$/.test(value)) yield { retryMs: Number(value) }
       else if (field === 'data') data += data === '' ? value : `\n${value}`

@@ -9,7 +9,7 @@
 {{- end }}
 
 {{- define "lastcall.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "lastcall.name" . }}
+app.kubernetes.io/name: {{ include "lastcall.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 

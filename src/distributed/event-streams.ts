@@ -157,7 +157,8 @@ export class EventStreams {
       const taskIds = [...this.#feeds.keys()]
       const { key } = this.#options
       const keys = [this.#inbox, this.#removed, ...taskIds.map((taskId) => `${key}:events:${taskId}`)]
-      const feeds = [...this.#feeds.values()]
+      const asked = new Map(this.#feeds)
+      const feeds = [...asked.values()]
       const positions = [this.#inboxPosition, this.#removedPosition, ...feeds.map(({ position }) => position)]
       const blockMs = Math.min(maxBlockMs, minBlockMs + feeds.length)
       this.#blocked = true
@@ -169,7 +170,7 @@ export class EventStreams {
         for (const [stream, entries] of found ?? []) {
           if (stream === this.#inbox) this.#receive(entries)
           else if (stream === this.#removed) this.#noteRemovals(entries)
-          else this.#publish(stream.slice(`${this.#options.key}:events:`.length), entries)
+          else this.#publish(stream.slice(`${this.#options.key}:events:`.length), entries, asked)
         }
         if (performance.now() - this.#readAt > gapMs) this.#look()
         this.#readAt = performance.now()
@@ -198,9 +199,10 @@ export class EventStreams {
     }
   }
 
-  #publish(taskId: string, entries: Entry[]): void {
+  #publish(taskId: string, entries: Entry[], asked: ReadonlyMap<string, Feed>): void {
     const feed = this.#feeds.get(taskId)
-    if (!feed) return
+    // A feed that began while that was read may stand at an earlier event; the next read begins there.
+    if (!feed || feed !== asked.get(taskId)) return
     for (const entry of entries) {
       // It may have been read for a feed of the same task that is gone.
       if (!isAfter(entry[0], feed.position)) continue

@@ -170,7 +170,7 @@ export class Jobs {
     }
   }
 
-  /** Requeues the jobs whose leases have run out; resolves with the attempts among them that had begun. */
+  /** Lets due tasks join the queue, and requeues the jobs whose leases have run out; resolves with the attempts among them that had begun. */
   async recover(): Promise<LostAttempt[]> {
     return asList(await this.#connection.run('recover', [])).map((fields) => toLostAttempt(asList(fields)))
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type BullmqScript, bullmqFunction } from './scripts/bullmq.ts'
 import { cancel } from './scripts/cancel.ts'
-import { begin, claim, claiming, describing, release } from './scripts/claim.ts'
+import { begin, claim, claiming, describing, enqueueingDue, release } from './scripts/claim.ts'
 import { finish } from './scripts/finish.ts'
 import { recover, renew } from './scripts/lease.ts'
 import { checkpoint, progress, reporting } from './scripts/progress.ts'
@@ -36,7 +36,7 @@ export const scripts = {
   progress: script([], reporting, progress),
   checkpoint: script([], checkpoint),
   renew: script([], describing, renew),
-  recover: script(['moveStalledJobsToWait'], recover),
+  recover: script(['moveStalledJobsToWait', 'addPrioritizedJob'], queueing, enqueueingDue, recover),
   repair: script(['addPrioritizedJob'], queueing, repair),
   cancel: script([], cancel),
   remove: script([], removing, remove),

@@ -200,10 +200,12 @@ export class Worker {
 
   /** Tries again for as long as it is wanted: the work is done, or goes on, and must not be lost. */
   async persist<T>(isWanted: () => boolean, write: () => Promise<T>): Promise<T | undefined> {
-    while (isWanted() && !this.#stopped) {
+    while (isWanted()) {
       try {
         return await write()
       } catch {
+        // At the end of the process one try is what there is time for.
+        if (this.#stopped) return undefined
         await sleep(retryMs)
       }
     }

@@ -185,7 +185,7 @@ export class Attempts {
     if (outcome.status === 'pending') {
       const counted = outcome.reason === 'retry' ? 'failures' : 'requeues'
       const delayed = outcome.delayMs > 0
-      id = store.requeue(row, cancelRequested, counted, steadyNow() + outcome.delayMs, delayed)
+      id = store.requeue(row, cancelRequested, counted, steadyNow() + Math.round(outcome.delayMs), delayed)
       if (id === undefined) return false
       const { attempt } = row
       store.keepAttempt(row.seq, { attempt, started_at: startedAt ?? endedAt, ended_at: endedAt, data })

@@ -118,7 +118,7 @@ export class EmbeddedEngine implements Engine {
     if (isFinished && id === lastEvent) return 'ended'
     return this.#feeds.follow(taskId, id <= lastEvent ? id : 0, signal, {
       read: (last, limit) => this.#client().call('events', taskId, last, limit),
-      setFollowed: (isFollowed) => client.post('setFollowed', taskId, isFollowed)
+      setFollowed: (feed) => client.post('setFollowed', taskId, feed)
     })
   }
 
@@ -208,7 +208,7 @@ export class EmbeddedEngine implements Engine {
         host.changed(notice[1])
         break
       case 'event':
-        this.#feeds.publish(notice[1], notice[2])
+        this.#feeds.publish(notice[1], notice[2], notice[3])
         break
       case 'removed':
         this.#feeds.remove(notice[1])

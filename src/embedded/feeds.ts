@@ -5,6 +5,8 @@ const recentEvents = 64
 const readLimit = 100
 
 interface Feed {
+  /** Events are published with the number that their feed was followed by. */
+  number: number
   recent: TaskEvent[]
   removed: boolean
   readers: number
@@ -15,17 +17,19 @@ interface Feed {
 interface Source {
   /** Up to `limit` events after an id, from the store; empty if there are none yet, undefined if none will come. */
   read(after: number, limit: number): Promise<TaskEvent[] | undefined>
-  /** Called before the first and after the last reader: whether new events have to be published. */
-  setFollowed(isFollowed: boolean): void
+  /** Called before the first reader with the number to publish new events with, and after the last one without. */
+  setFollowed(number: number | undefined): void
 }
 
 /** Wakes the readers of a task's events, and hands each new event to all of them in its one serialised form. */
 export class Feeds {
   readonly #feeds = new Map<string, Feed>()
+  #count = 0
 
-  publish(taskId: string, event: TaskEvent): void {
+  publish(taskId: string, number: number, event: TaskEvent): void {
     const feed = this.#feeds.get(taskId)
-    if (!feed) return
+    // An event of an earlier feed: between it and the next ones there may be some that were published to nobody.
+    if (feed?.number !== number) return
     feed.recent.push(event)
     if (feed.recent.length > recentEvents) feed.recent.shift()
     wakeReaders(feed)
@@ -45,9 +49,15 @@ export class Feeds {
     signal: AbortSignal,
     { read, setFollowed }: Source
   ): AsyncGenerator<readonly TaskEvent[]> {
-    const feed = this.#feeds.get(taskId) ?? { recent: [], removed: false, readers: 0, waiting: new Set() }
+    const feed = this.#feeds.get(taskId) ?? {
+      number: ++this.#count,
+      recent: [],
+      removed: false,
+      readers: 0,
+      waiting: new Set()
+    }
     this.#feeds.set(taskId, feed)
-    if (feed.readers++ === 0) setFollowed(true)
+    if (feed.readers++ === 0) setFollowed(feed.number)
     let wake = () => {}
     const onAbort = () => wake()
     signal.addEventListener('abort', onAbort)
@@ -78,7 +88,7 @@ export class Feeds {
       feed.waiting.delete(wake)
       if (--feed.readers === 0) {
         this.#feeds.delete(taskId)
-        setFollowed(false)
+        setFollowed(undefined)
       }
     }
   }

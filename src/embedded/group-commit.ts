@@ -197,8 +197,8 @@ export class GroupCommit {
     } finally {
       this.#syncing = []
       if (error === null) this.#checkpoint()
-      // At once, so that the disk is at work again while the answers are made.
-      if (this.#checkpointDue && this.#committed.length > 0) this.#sync()
+      // At once, so that the disk is at work again while the answers are made. Not after a failure: that is tried again later.
+      if (error === null && this.#checkpointDue && this.#committed.length > 0) this.#sync()
       else if (this.#wanted && error === null && !this.#scheduled) this.#transact()
       else if (this.#wanted) this.schedule()
       else if (error === null) this.#sync()

@@ -31,7 +31,7 @@ export type Notice =
   | ['ended', attempt: number | undefined, ended: EndedAttempt, outcome: Outcome | undefined]
   | ['committed', seconds: number]
   | ['changed', change: TaskChange]
-  | ['event', taskId: string, event: TaskEvent]
+  | ['event', taskId: string, feed: number, event: TaskEvent]
   | ['removed', taskId: string]
   | ['log', level: LogLevel, fields: object | string, message: string | undefined]
   | ['answer', id: number, value: unknown]

@@ -47,7 +47,8 @@ export function* searchStore(
         found.push(seq)
         count++
       }
-      if (count > 0) found = found.sort((a, b) => b - a).slice(0, limit)
+      // A task that changes meanwhile is found in two stretches.
+      if (count > 0) found = [...new Set(found)].sort((a, b) => b - a).slice(0, limit)
     }
   }
   return found

@@ -208,9 +208,9 @@ export class StoreService {
     })
   }
 
-  /** Whether each new event of a task is notified. */
-  setFollowed(taskId: string, isFollowed: boolean): void {
-    if (isFollowed) this.#transactions.followed.add(taskId)
+  /** Notifies each new event of a task, with that number, or no more. */
+  setFollowed(taskId: string, feed: number | undefined): void {
+    if (feed !== undefined) this.#transactions.followed.set(taskId, feed)
     else this.#transactions.followed.delete(taskId)
   }
 

@@ -31,8 +31,8 @@ export class Transactions {
   readonly notify: (notice: Notice) => void
   /** Whether every change of a task is notified. */
   isWatching = false
-  /** Tasks whose events are notified. */
-  readonly followed = new Set<string>()
+  /** Tasks whose events are notified, each with the number of its feed. */
+  readonly followed = new Map<string, number>()
   /** What the transaction that is under way changes. */
   change = noChange()
   readonly #commits: GroupCommit
@@ -106,7 +106,8 @@ export class Transactions {
     const { task_id: taskId } = row
     this.store.events.append(row.seq, event)
     this.change.whenDurable.push(() => {
-      if (this.followed.has(taskId)) this.notify(['event', taskId, toEvent(taskId, event)])
+      const feed = this.followed.get(taskId)
+      if (feed !== undefined) this.notify(['event', taskId, feed, toEvent(taskId, event)])
     })
     this.noteChange(row, type, at, data)
   }

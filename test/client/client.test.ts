@@ -215,3 +215,24 @@ t.test('a page without a token follows with a ticket, and gets another when that
   t.equal((await collect(page.follow(taskId, { streamUrl: () => String(urls.shift()) }))).length, 2)
   await t.rejects(collect(page.follow(taskId, { streamUrl: expired })), { code: 'TICKET_INVALID' })
 })
+
+t.test('text with the line separators of Unicode comes through a stream', async (t) => {
+  const app = await startApp(t, { types: [echo] })
+  const client = new LastcallClient({ baseUrl: urlOf(app) })
+  const input = 'one\u2028two\u2029three'
+  const { taskId } = await client.start({ type: 'echo', input })
+
+  t.match((await collect(client.follow(taskId))).at(-1), { type: 'task_completed', data: input })
+})
+
+t.test('a task is waited for however short a single request may take', async (t) => {
+  const held = heldTask()
+  const app = await startApp(t, { types: [held.type] })
+  const client = new LastcallClient({ baseUrl: urlOf(app), timeoutSeconds: 1, patienceSeconds: 1.5 })
+  const { taskId } = await client.start({ type: 'held', input: {} })
+  const waiting = client.wait(taskId)
+  const run = await held.started()
+  setTimeout(() => run.release('done'), 3_000)
+
+  t.match(await waiting, { status: 'completed', result: 'done' })
+})

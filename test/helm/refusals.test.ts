@@ -6,6 +6,13 @@ const sha = 'sha256:abc'
 
 /** What is refused, and what the answer must name. */
 const refusals: Record<string, { values: Values; says: RegExp }> = {
+  'a rollout that may start no pod': { values: { ...distributed, maxSurge: 0 }, says: /maxSurge/ },
+  'a rollout that may start none, in percent': {
+    values: { ...distributed, maxSurge: '0%' },
+    says: /maxSurge/
+  },
+  'a name that no Service can have': { values: { fullnameOverride: 'my.app' }, says: /fullnameOverride/ },
+  'a name that begins with a digit': { values: { nameOverride: '7up' }, says: /nameOverride/ },
   'two pods of the embedded engine': {
     values: { replicaCount: 2 },
     says: /one process at a time can open its file/

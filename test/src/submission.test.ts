@@ -71,3 +71,23 @@ t.test('a time more than 366 days ahead is refused', async (t) => {
   t.ok(toSubmission(at(365.9), type, undefined, {}).runAt)
   t.throws(() => toSubmission(at(366.1), type, undefined, {}), { code: 'FST_ERR_VALIDATION' })
 })
+
+t.test('text that a store would change or refuse is refused by name', async (t) => {
+  const echo = inlineType({ type: 'echo', run: (input) => input })
+  for (const text of ['a\0b', '\ud800', 'a\udc00b']) {
+    const task = { type: 'echo', input: 1, labels: { team: text } }
+    t.throws(() => toSubmission({ task, path: 'body/tasks/3' }, echo, undefined, {}), {
+      code: 'FST_ERR_VALIDATION',
+      message: 'body/tasks/3/labels/team must be well-formed text without NUL'
+    })
+    t.throws(
+      () => idempotencyOf({ task: { type: 'echo', input: 1 }, path: 'body/tasks/3', idempotencyKey: text }),
+      {
+        code: 'FST_ERR_VALIDATION',
+        message: 'body/tasks/3/idempotencyKey must be well-formed text without NUL'
+      }
+    )
+  }
+  const fine = { type: 'echo', input: '\ud800 \0', labels: { team: 'Größe 😀' } }
+  t.doesNotThrow(() => toSubmission({ task: fine, path: 'body', idempotencyKey: '😀' }, echo, undefined, {}))
+})

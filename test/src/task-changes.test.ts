@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { TaskChanges } from '../../src/task-changes.ts'
 
@@ -102,4 +104,23 @@ t.test('a reader that is too slow, or missed changes, is sent away', async (t) =
   const ended = unlucky.next()
   unlucky.changes.end()
   t.equal(await ended, undefined)
+})
+
+t.test('a reader that is stuck holds nothing of what it will never read', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const { changes, next } = await watch()
+  changes.publish(change('task_started', '{}'))
+  await next()
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let n = 0; n < 100; n++)
+    changes.publish(
+      change('task_completed', JSON.stringify(Buffer.alloc(2 ** 20, 97 + (n % 26)).toString('latin1')))
+    )
+
+  gc()
+  const grownMiB = (process.memoryUsage().heapUsed - before) / 2 ** 20
+  t.ok(grownMiB < 16, `${grownMiB} MiB of 100`)
+  t.equal(await next(), undefined, 'it is sent away')
 })

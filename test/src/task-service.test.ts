@@ -73,3 +73,18 @@ t.test('no other process can serve the tasks of an embedded store', async (t) =>
   t.notOk(service.isRemote(undefined))
   t.notOk(service.isRemote(unknown))
 })
+
+t.test('a retry with a key is replayed also when the task that it repeats is gone', async (t) => {
+  const held = heldTask()
+  const { service } = await startService(t, [held.type])
+  const { taskId } = await service.startTask({ type: 'held', input: 1 })
+  ;(await held.started()).release()
+  await service.ended(taskId, new AbortController().signal)
+  const retry = await service.retryTask(taskId, 'key')
+  await service.removeTask(taskId)
+
+  t.strictSame(await service.retryTask(taskId, 'key'), { taskId: retry.taskId, replayed: true, type: 'held' })
+  await t.rejects(service.retryTask(taskId, 'another'), { code: 'TASK_NOT_FOUND' })
+  await t.rejects(service.retryTask(taskId), { code: 'TASK_NOT_FOUND' })
+  ;(await held.started(1)).release()
+})

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { taskFiles } from '../task-files.ts'
 import { setUpService } from './service.ts'
@@ -79,3 +80,27 @@ t.test('a crash finishes what runs, exits 1 and is recorded as a crash', async (
     /task_graceful_shutdown_duration_seconds_count\{reason="crash",outcome="clean"\} 1/
   )
 })
+
+for (const signals of [1, 2]) {
+  const what = signals === 1 ? 'one SIGTERM while a crash drains waits for' : 'a second one does not wait for'
+  t.test(`${what} what runs`, async (t) => {
+    const { start, witness, gate, openGate } = setUpService(t, types)
+    const server = await start()
+    const running = await witness.start({ type: 'gated', input: { gate } }, 'running')
+    const stream = witness.follow(running)
+    await stream.seen(({ type }) => type === 'task_started')
+    await witness.start({ type: 'crash', input: {} }, 'crash')
+    await server.logged(({ msg }) => msg === 'draining before exit')
+
+    server.child.kill('SIGTERM')
+    // Long enough for a process that takes it for the second signal.
+    await sleep(500)
+    t.equal((await fetch(`${server.url}/healthz`)).status, 200, 'it still serves')
+    if (signals === 2) server.child.kill('SIGTERM')
+    else {
+      await openGate()
+      t.ok(await stream.seen(({ type }) => type === 'task_completed'))
+    }
+    t.strictSame(await server.exited, [1, null])
+  })
+}

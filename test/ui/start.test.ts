@@ -91,3 +91,17 @@ pageTest('priority, labels and a time go with it', async (t, open) => {
   t.match(task, { priority: 7, labels: { customer: 'acme', batch: '7' } })
   t.equal(Date.parse(task.runAt), await page.evaluate(`Date.parse('${soon}')`))
 })
+
+pageTest('a task is started and run again where the page came by plain HTTP', async (t, open) => {
+  const app = await startApp(t)
+  const page = await open(urlOf(app), { hash: '#/start?type=demo' })
+  // Browsers have it on localhost and with HTTPS only.
+  await page.evaluate('delete Crypto.prototype.randomUUID')
+
+  await page.getByLabel('seconds').fill('1')
+  await page.getByRole('button', { name: 'Start', exact: true }).click()
+  await page.getByRole('button', { name: /^Run again/ }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Run it again' }).click()
+  await page.getByText(/^Started again/).waitFor()
+  t.equal((await app.inject('/api/tasks')).json().tasks.length, 2)
+})

@@ -65,3 +65,9 @@ pageTest('a task that is not there is said not to be', async (t, open) => {
 
   await page.getByText('No such task').waitFor()
 })
+
+pageTest('a link that is no link is a page all the same', async (t, open) => {
+  const app = await startApp(t)
+  const page = await open(urlOf(app), { hash: '#/task/%', expected: /400/ })
+  await page.getByRole('heading', { name: /^Task/ }).waitFor()
+})

@@ -3,11 +3,20 @@ import { createStore, useStore } from './store.js'
 
 /** @typedef {{ view: string, id: string | undefined, query: URLSearchParams, hash: string }} Route */
 
+/** @param {string} part */
+function decode(part) {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
 /** @returns {Route} */
 function read() {
   const hash = location.hash.replace(/^#\/?/, '')
   const [path = '', query = ''] = hash.split('?')
-  const [view = '', id] = path.split('/').map(decodeURIComponent)
+  const [view = '', id] = path.split('/').map(decode)
   return { view: view || 'tasks', id, query: new URLSearchParams(query), hash }
 }
 

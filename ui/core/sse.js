@@ -1,5 +1,8 @@
 /** Server-sent events over fetch: an EventSource cannot send the header that the token is in. */
 
+// Heartbeats come every 15 seconds by default. A connection whose other end is gone without a word is given up so late.
+const silentMs = 60_000
+
 /** @typedef {{ event: string, id: string | undefined, data: any }} ServerEvent */
 
 /**
@@ -14,7 +17,9 @@ export async function* readEvents(body, onRetry) {
   let text = ''
   try {
     for (;;) {
-      const { done, value } = await reader.read()
+      // cancel() ends the read that is under way.
+      const late = setTimeout(() => void reader.cancel().catch(() => {}), silentMs)
+      const { done, value } = await reader.read().finally(() => clearTimeout(late))
       if (done) return
       text += decoder.decode(value, { stream: true })
       const end = text.lastIndexOf('\n\n')

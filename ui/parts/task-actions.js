@@ -1,5 +1,6 @@
 /** What can be done to a task: asks first, then does it; if it cannot be done, says why and leaves the page as it was. */
 import { call } from '../core/api.js'
+import { newKey } from '../core/key.js'
 import { go, linkTo } from '../core/route.js'
 import { html } from '../vendor/preact.js'
 import { ask } from './dialog.js'
@@ -29,7 +30,7 @@ function askCancel(task) {
 
 /** @param {Task} task */
 function askRetry(task) {
-  const key = crypto.randomUUID()
+  const key = newKey()
   ask({
     title: 'Run this task again?',
     body: html`<p>A new task with the same input, priority and labels as ${nameOf(task)}.</p>`,

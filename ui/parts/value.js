@@ -127,7 +127,7 @@ function toCsv(rows, columns) {
   const cell = (/** @type {unknown} */ value) => {
     const text = typeof value === 'number' ? String(value) : cellText(value)
     // A spreadsheet must not take a part's name for a formula.
-    const safe = typeof value === 'string' && /^[=+@\t\r-]/.test(text) ? `'${text}` : text
+    const safe = typeof value !== 'number' && /^[=+@\t\r-]/.test(text) ? `'${text}` : text
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
   }
   return [columns, ...rows.map((row) => columns.map((column) => row[column]))]

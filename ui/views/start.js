@@ -1,5 +1,6 @@
 import { ApiError, call } from '../core/api.js'
 import { FieldError, fieldsOf, inputOf, problemsByField } from '../core/form-fields.js'
+import { newKey } from '../core/key.js'
 import { go, linkTo, replaceRoute } from '../core/route.js'
 import { status } from '../core/status.js'
 import { useStore } from '../core/store.js'
@@ -64,7 +65,7 @@ function StartForm({ type: { type, inputSchema } }) {
         ...optionsOf(textOf)
       }
       const text = JSON.stringify(body)
-      if (sent.current.body !== text) sent.current = { body: text, key: crypto.randomUUID() }
+      if (sent.current.body !== text) sent.current = { body: text, key: newKey() }
       const headers = { 'idempotency-key': sent.current.key }
       const { taskId } = await call('POST', 'api/tasks', { body, headers })
       notify(`Started ${type} ${shortId(taskId)}`)

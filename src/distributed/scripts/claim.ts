@@ -17,9 +17,23 @@ local function describe(id, type, failures, requeues, fields)
 end
 `
 
+/** Used by whatever claims, and by `recover`, which some process runs each second, however busy all are. */
+export const enqueueingDue = `
+-- Lets tasks whose time has come join the queue; in how many milliseconds the next one's comes, or 0.
+local function enqueueDue(t)
+  for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'scheduled', '-inf', integer(t), 'LIMIT', 0, 100)) do
+    local r = call('HMGET', p .. 'task:' .. id, 'type', 'priority')
+    call('ZREM', p .. 'scheduled', id)
+    enqueue(id, r[1], r[2], t, call('GET', p .. 'input:' .. id))
+  end
+  local nextOne = call('ZRANGE', p .. 'scheduled', 0, 0, 'WITHSCORES')
+  return nextOne[2] and math.max(1, nextOne[2] - t) or 0
+end
+`
+
 /** Takes jobs from BullMQ; used by `claim` and, with the slot that became free, by `finish`. */
 export const claiming = `
-${describing}${queueing}
+${describing}${queueing}${enqueueingDue}
 local function removeJob(id, owner, t)
   moveToFinished(id, {
     timestamp = t, property = 'returnvalue', value = 'null', target = 'completed', fetchNext = '0', fields = '',
@@ -57,17 +71,6 @@ local function take(id, fields, owner, t)
   call('HSET', key, 'owner', owner)
   call('SADD', p .. 'claims:' .. owner, id)
   return describe(id, r[2], r[4], r[5], fields)
-end
-
--- Lets tasks whose time has come join the queue; in how many milliseconds the next one's comes, or 0.
-local function enqueueDue(t)
-  for _, id in ipairs(call('ZRANGEBYSCORE', p .. 'scheduled', '-inf', integer(t), 'LIMIT', 0, 100)) do
-    local r = call('HMGET', p .. 'task:' .. id, 'type', 'priority')
-    call('ZREM', p .. 'scheduled', id)
-    enqueue(id, r[1], r[2], t, call('GET', p .. 'input:' .. id))
-  end
-  local nextOne = call('ZRANGE', p .. 'scheduled', 0, 0, 'WITHSCORES')
-  return nextOne[2] and math.max(1, nextOne[2] - t) or 0
 end
 
 -- At most \`count\` claims, and no more than \`capacity\` with those that the owner has, of which it may not know. Then

@@ -44,8 +44,9 @@ end
 return { probe.err or false, stops, unknown }
 `
 
-/** Requeues the jobs whose leases have run out; returns the attempts among them that had begun, whose outcomes are missing. */
+/** Lets due tasks join the queue, and requeues the jobs whose leases have run out; returns the attempts among them that had begun, whose outcomes are missing. */
 export const recover = `
+enqueueDue(clock())
 local lost = {}
 -- The record of a task decides how often it may be lost.
 local check = { maxStalledCount = '9007199254740991', timestamp = clock(), checkEveryMs = ${recoverEveryMs} }

@@ -60,6 +60,8 @@ for index, task in ipairs(tasks) do
       keys[task.key] = id .. ' ' .. task.fingerprint
     end
   end
+  -- Before anything is written: it throws if they are no JSON.
+  task.labelList = labelsOf(task.labels)
   -- One that is there was made by the same command.
   task.exists = task.used or call('EXISTS', p .. 'task:' .. id) == 1
   if not task.exists then count = count + 1 end
@@ -85,7 +87,7 @@ local function accept(task)
   end
   call('SADD', p .. 'types', task.type)
   call('ZADD', p .. 'open:' .. task.type, seq, id)
-  for _, label in ipairs(labelsOf(task.labels)) do call('ZADD', p .. 'label:' .. label .. ':open', seq, id) end
+  for _, label in ipairs(task.labelList) do call('ZADD', p .. 'label:' .. label .. ':open', seq, id) end
   publish(id, 'task_accepted', isScheduled and '{"status":"pending","runAt":' .. task.runAt .. '}' or '{"status":"pending"}', t)
   if isScheduled then
     call('ZADD', p .. 'scheduled', task.runAt, id)

@@ -160,3 +160,17 @@ t.test('who waits for work is woken by a new task, and by another process', { sk
   await jobsOf('two').wakeAnother()
   t.ok(await wokenByOther)
 })
+
+t.test(
+  'a task whose time has come is in the queue also while nobody has a free slot',
+  { skip },
+  async (t) => {
+    const { jobsOf, submit, records } = await openJobs(t)
+    const jobs = jobsOf('one')
+    await submit({ runAt: Date.now() + 30 })
+    t.strictSame(await records.pendingCounts(), { pending: 0, scheduled: 1 })
+
+    while ((await records.pendingCounts()).scheduled > 0) await jobs.recover()
+    t.strictSame(await records.pendingCounts(), { pending: 1, scheduled: 0 })
+  }
+)

@@ -124,3 +124,15 @@ t.test('a shutdown is reported once', { skip }, async (t) => {
   t.strictSame(await records.takeShutdown(), report)
   t.equal(await records.takeShutdown(), undefined)
 })
+
+t.test('labels that are no JSON to Redis leave nothing behind', { skip }, async (t) => {
+  const { records, redis, key } = await openJobs(t)
+  const taskId = newTaskId()
+  const batch = [
+    { taskId: newTaskId(), task },
+    { taskId, task: { ...task, labels: { team: '\ud800' } } }
+  ]
+  await t.rejects(records.submit(batch, 10), { code: 'STORE_UNAVAILABLE' })
+  t.equal(await records.get(taskId), undefined)
+  t.equal(await redis.zcard(`${key}:open:any`), 0)
+})

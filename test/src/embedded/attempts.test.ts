@@ -49,3 +49,17 @@ t.test('a cancel that was accepted before the end of the attempt is not forgotte
     t.strictSame(await types(), ['task_started', 'task_cancelled'])
   }
 })
+
+t.test('a backoff that is no whole number of milliseconds is rounded', async (t) => {
+  const { service, claims, submit, transaction } = openService(t)
+  service.setClaiming(true)
+  const [{ taskId = '' } = {}] = await submit('any')
+  await transaction()
+  const error = { code: 'TASK_FAILED', message: 'as told' }
+  await service.finish(
+    claims()[0]?.number ?? 0,
+    { status: 'pending', reason: 'retry', delayMs: 60_000.3, error },
+    Date.now()
+  )
+  t.match(await service.get(taskId), { status: 'pending', attempt: 1 })
+})

@@ -24,7 +24,7 @@ function logOf(first: TaskEvent[]) {
       if (isRemoved) return undefined
       return log.filter(({ id }) => Number(id) > after).slice(0, limit)
     },
-    setFollowed: (isFollowed: boolean) => void asked.push(isFollowed ? 'followed' : 'left')
+    setFollowed: (feed: number | undefined) => void asked.push(feed === undefined ? 'left' : 'followed')
   }
 }
 
@@ -53,7 +53,7 @@ t.test('a reader gets what is kept, then what comes, and asks the log no more', 
   const source = logOf([eventOf(1, 'task_started'), eventOf(2)])
   const { got, has, ended } = reader(t, feeds, source)
   await has(2)
-  for (const event of [eventOf(3), eventOf(4, 'task_completed')]) feeds.publish('task', event)
+  for (const event of [eventOf(3), eventOf(4, 'task_completed')]) feeds.publish('task', 1, event)
   await ended
   t.strictSame(got, ids(4), 'the final event ends the feed')
   t.strictSame(source.asked, ['followed', 'after 0', 'left'])
@@ -67,7 +67,7 @@ t.test('a reader that fell behind what is kept in memory reads on in the log', a
   for (const id of ids(200).slice(1)) {
     const event = eventOf(id, id === 200 ? 'task_completed' : 'progress_update')
     source.log.push(event)
-    feeds.publish('task', event)
+    feeds.publish('task', 1, event)
   }
   await ended
   t.strictSame(got, ids(200), 'each once, in order')
@@ -96,3 +96,24 @@ t.test('the removal of a task ends the feeds of its readers', async (t) => {
   feeds.remove('task')
   await t.resolves(ended)
 })
+
+t.test(
+  'an event that was on its way to an earlier feed does not hide those that were published to nobody',
+  async (t) => {
+    const feeds = new Feeds()
+    const source = logOf([eventOf(1, 'task_started')])
+    const first = reader(t, feeds, source)
+    await first.has(1)
+    first.leave()
+    await first.ended
+
+    source.log.push(eventOf(2), eventOf(3))
+    const second = reader(t, feeds, source)
+    // While the log is read.
+    feeds.publish('task', 1, eventOf(2))
+    await second.has(3)
+    feeds.publish('task', 2, eventOf(4, 'task_completed'))
+    await second.ended
+    t.strictSame(second.got, ids(4))
+  }
+)

@@ -266,3 +266,23 @@ t.test('a refused write leaves the others alone; any other error undoes its whol
   t.strictSame(words(), ['a'])
   t.match(heard.at(-1), /failed: .*UNIQUE/)
 })
+
+t.test('a sync that fails while a checkpoint is due is not tried again at once', async (t) => {
+  const { log, syncs, unwritable, did, state } = slowLog()
+  const { write } = start(t, log)
+  state.pages = 1_000
+  const first = write('a')
+  await nextTurn()
+  const second = write('b', 'urgent')
+  const rejected = t.rejects(second, { code: 'STORE_UNAVAILABLE' })
+  await nextTurn()
+  syncs[0]?.(null)
+  await first
+  for (let n = 0; n < 100; n++) unwritable.push(new Error('EROFS'))
+  const before = did.length
+
+  syncs[1]?.(new Error('EIO'))
+  await rejected
+  t.equal(did.length, before)
+  t.equal(syncs.length, 2)
+})

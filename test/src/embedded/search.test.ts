@@ -120,3 +120,21 @@ t.test('a search that finds nothing lets others be answered meanwhile', async (t
   for (let step = steps.next(); !step.done; step = steps.next()) pauses++
   t.ok(pauses >= 10, `${pauses} pauses in 3,000 tasks`)
 })
+
+t.test('a task that changes its status while it is searched is found once', async (t) => {
+  const db = openDatabase(':memory:')
+  t.teardown(() => db.close())
+  const store = new Store(db)
+  const insert = (seq: number) =>
+    store.insertTask(seq, taskIdAt(seq), { type: 'any', input: '1', priority: 0 }, 'running', 1)
+  const rows = Array.from({ length: 250 }, (_, n) => insert(n + 1))
+
+  const steps = searchStore(store, { statuses: ['running', 'failed'], labels: [], type: 'any' }, 1_000, 400)
+  t.notOk(steps.next().done)
+  const newest = rows.at(-1)
+  if (newest) store.finish(newest, false, 'failed', 2)
+  let step = steps.next()
+  while (!step.done) step = steps.next()
+  t.equal(step.value.length, 250)
+  t.equal(new Set(step.value).size, 250)
+})

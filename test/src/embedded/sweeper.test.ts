@@ -15,7 +15,7 @@ t.test('a finished task goes when its retention is over, a failed one after its 
   const ids: string[] = []
   for (const outcome of [completed, failed]) {
     const [{ taskId = '' } = {}] = await submit('any')
-    service.setFollowed(taskId, true)
+    service.setFollowed(taskId, 1)
     await transaction()
     await service.finish(claims().at(-1)?.number ?? 0, outcome, Date.now())
     ids.push(taskId)

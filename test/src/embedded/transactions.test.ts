@@ -35,7 +35,7 @@ function open(t: Test) {
 
 t.test('an event is notified when it is durable, and only to those who follow its task', async (t) => {
   const { transactions, insert, notices, names } = open(t)
-  transactions.followed.add(firstId)
+  transactions.followed.set(firstId, 7)
   const written = transactions.write(() => {
     for (const seq of [1, 2]) transactions.append(insert(seq), 1, 'task_started', '{"attempt":1}', 5)
     t.strictSame(notices, [], 'not within the transaction')
@@ -45,7 +45,7 @@ t.test('an event is notified when it is durable, and only to those who follow it
   t.strictSame(names().sort(), ['committed', 'event'])
   t.match(
     notices.find(([name]) => name === 'event'),
-    ['event', firstId, { id: '1', type: 'task_started' }]
+    ['event', firstId, 7, { id: '1', type: 'task_started' }]
   )
 })
 
@@ -116,7 +116,7 @@ t.test('a read that fails says that the store is unavailable', async (t) => {
 t.test('the followers of a deleted task are told', async (t) => {
   const { transactions, insert, notices } = open(t)
   const row = await transactions.write(() => insert(1))
-  transactions.followed.add(row.task_id)
+  transactions.followed.set(row.task_id, 7)
   await transactions.write(() => transactions.delete(row))
 
   t.match(notices, [['committed'], ['removed', row.task_id], ['committed']])
