@@ -17,41 +17,47 @@ const TooManyPipelined = createError(
 // for their final events, less than the margin of an exit.
 const lastAnswerMs = 300
 
+interface Connection {
+  /** The latest one, until it is answered. */
+  request: IncomingMessage | undefined
+  unanswered: number
+}
+
 /**
  * Keeps connections from delaying the exit. Fastify closes the listener, then waits for open responses. A keep-alive
  * connection that becomes idle after that would delay the exit by its whole keep-alive timeout, so they are swept. Also bounds
  * what one connection can ask for at once.
  */
 async function connectionsPlugin(app: FastifyInstance) {
-  const current = new Map<Socket, IncomingMessage | undefined>()
+  const connections = new Map<Socket, Connection>()
   let closable = new Set<Socket>()
   let sweeper: NodeJS.Timeout | undefined
   let lastCut: NodeJS.Timeout | undefined
 
   app.server.on('connection', (socket: Socket) => {
-    current.set(socket, undefined)
-    socket.once('close', () => current.delete(socket))
+    connections.set(socket, { request: undefined, unanswered: 0 })
+    socket.once('close', () => connections.delete(socket))
   })
   app.server.on('request', (request: IncomingMessage, response) => {
-    current.set(request.socket, request)
+    const connection = connections.get(request.socket)
+    if (!connection) return
+    connection.request = request
+    connection.unanswered++
     response.once('close', () => {
-      if (current.get(request.socket) === request) current.set(request.socket, undefined)
+      connection.unanswered--
+      if (connection.request === request) connection.request = undefined
     })
   })
-
-  const unanswered = new WeakMap<Socket, number>()
-  app.addHook('onRequest', (request, reply, done) => {
-    const { socket } = request.raw
-    const count = (unanswered.get(socket) ?? 0) + 1
-    unanswered.set(socket, count)
-    reply.raw.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1))
-    done(count > maxPipelined ? new TooManyPipelined() : undefined)
+  // Comes before the listener above has counted the request.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { unanswered = 0 } = connections.get(request.raw.socket) ?? {}
+    done(unanswered >= maxPipelined ? new TooManyPipelined() : undefined)
   })
 
   // A connection is closed when two sweeps in a row find it idle, or with an incomplete request.
   const sweep = () => {
     const found = new Set<Socket>()
-    for (const [socket, request] of current) {
+    for (const [socket, { request }] of connections) {
       if (request?.complete) continue
       if (closable.has(socket)) socket.destroy()
       else found.add(socket)
