@@ -7,7 +7,7 @@ export type Target = { min: number } | { max: number }
 /** Something that is set up once and measured in many rounds. */
 export interface Contender {
   name: string
-  /** Bars of our ratio to this contender, by metric. */
+  /** Targets of our ratio to this contender, by metric. */
   targets?: Record<string, Target>
   setUp(): Promise<{ measure(seconds: number): Promise<Sample>; close(): Promise<unknown> }>
 }
@@ -16,7 +16,7 @@ export interface Contender {
 export interface Row {
   title: string
   contenders: Contender[]
-  /** Bars of our own figures, by metric, where there is nothing to divide by. */
+  /** Targets of our own figures, by metric, where there is nothing to divide by. */
   limits?: Record<string, Target>
   /** For rows whose rounds take long, and start their own processes: none of them is for warming up. */
   rounds?: { quick: number; full: number }

@@ -1,6 +1,6 @@
 import type { Engine, Submission, Submitted } from './engine.ts'
 import { type ErrorCode, TaskError } from './errors.ts'
-import { idempotencyOf, type TaskRequest, toSubmission } from './submission.ts'
+import { idempotencyOf, retryFingerprint, type TaskRequest, toSubmission } from './submission.ts'
 import type { Origin } from './task.ts'
 import type { RejectReason, TaskMetrics } from './task-metrics.ts'
 import type { LoadedTaskType } from './task-types.ts'
@@ -47,15 +47,9 @@ export class Intake {
 
   /** The id of the retry that a key was used for, if it was. */
   async findRetry(retryOf: string, idempotencyKey: string | undefined): Promise<string | undefined> {
-    const task = { type: '', input: null }
-    const key = idempotencyOf({
-      task,
-      path: 'body',
-      idempotencyKey,
-      retryOf: { taskId: retryOf, once: false }
-    })
-    const used = key && (await this.#options.engine.findByKey(key.key))
-    return used?.fingerprint === key?.fingerprint ? used?.taskId : undefined
+    if (idempotencyKey === undefined) return undefined
+    const used = await this.#options.engine.findByKey(idempotencyKey)
+    return used?.fingerprint === retryFingerprint(retryOf) ? used.taskId : undefined
   }
 
   /** The tasks that the keys were used for, if all of them were. Replays are answered even while draining. */

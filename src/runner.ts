@@ -105,8 +105,8 @@ export class Runner {
     kill: Stop<AbortCause>
   ): Promise<RunResult['end']> {
     const { taskId, attempt, input, restored, labels, requestId, traceparent } = claim
-    const job = { taskId, attempt, input, restored, labels, requestId, traceparent }
-    const run = pool.run(module, job, { report, saveCheckpoint: claim.checkpoint })
+    const runInput = { taskId, attempt, input, restored, labels, requestId, traceparent }
+    const run = pool.run(module, runInput, { report, saveCheckpoint: claim.checkpoint })
     stop.listen(run.abort)
     // No further task will need a worker after a shutdown.
     kill.listen((cause) => run.kill(cause !== 'shutdown'))

@@ -28,11 +28,13 @@ export function idempotencyOf({
 }: TaskRequest): Submission['idempotency'] {
   if (idempotencyKey === undefined) return undefined
   const { type, input, priority = 0, labels, runAt, delaySeconds } = task
-  const body = retryOf ? { retryOf: retryOf.taskId } : { type, input, priority, labels, runAt, delaySeconds }
+  const fingerprint = retryOf
+    ? retryFingerprint(retryOf.taskId)
+    : fingerprintOf({ type, input, priority, labels, runAt, delaySeconds })
   const name = path === 'body' ? 'This Idempotency-Key' : `${path}/idempotencyKey`
   if (!isStorable(idempotencyKey))
     throw new TaskError('FST_ERR_VALIDATION', `${name} must be well-formed text without NUL`)
-  return { key: idempotencyKey, fingerprint: fingerprintOf(body), name }
+  return { key: idempotencyKey, fingerprint, name }
 }
 
 /** A valid task as engines take it. @throws FST_ERR_VALIDATION */
@@ -71,6 +73,9 @@ function runAtOf({ runAt, delaySeconds }: NewTask, path: string): number | undef
     throw new TaskError('FST_ERR_VALIDATION', `${path}/runAt must be at most 366 days ahead`)
   return at
 }
+
+/** The fingerprint of a request to repeat a task. */
+export const retryFingerprint = (taskId: string): string => fingerprintOf({ retryOf: taskId })
 
 /** Equal for bodies that are equal as JSON values, whatever the order of their keys. */
 function fingerprintOf(body: object): string {

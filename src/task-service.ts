@@ -115,14 +115,15 @@ export class TaskService {
   ): Promise<Submitted & { type: string }> {
     const retryOf = { taskId, once: false }
     const path = 'body'
-    // A replay is answered whatever has happened to the task since, also if it is gone.
-    const task = await this.getTask(taskId, { input: true }).catch(async (error) => {
+    let task: TaskRecord
+    try {
+      task = await this.getTask(taskId, { input: true })
+    } catch (error) {
+      // A replay is answered whatever has happened to the task since, also if it is gone.
       const replay = await this.#intake.findRetry(taskId, idempotencyKey)
-      if (!replay) throw error
-      return replay
-    })
-    if (typeof task === 'string')
-      return { taskId: task, replayed: true, type: (await this.getTask(task)).type }
+      if (replay === undefined) throw error
+      return { taskId: replay, replayed: true, type: (await this.getTask(replay)).type }
+    }
     const submitted = await this.#intake.submitOne(
       { task: asNew(task), path, idempotencyKey, retryOf },
       origin,

@@ -231,11 +231,11 @@ export const TaskPage = Type.Object(
 export type TaskPage = Static<typeof TaskPage>
 
 export const isolations = ['process', 'thread', 'inline'] as const
+export type Isolation = (typeof isolations)[number]
 export const shutdownPolicies = ['cancel', 'requeue'] as const
 export type ShutdownPolicy = (typeof shutdownPolicies)[number]
 export const lossPolicies = ['fail', 'requeue'] as const
 export type LossPolicy = (typeof lossPolicies)[number]
-export type Isolation = (typeof isolations)[number]
 
 export const TaskTypeInfo = Type.Object(
   {

@@ -48,7 +48,7 @@ export interface WorkerRun {
 interface Run extends RunHandler {
   number: number
   module: string
-  job: RunInput
+  runInput: RunInput
   worker: PooledWorker | undefined
   aborted: AbortCause | undefined
   ended: boolean
@@ -80,8 +80,8 @@ export class WorkerPool {
     this.#log = log
   }
 
-  /** Runs a job in a free worker. The caller limits how many run at once. */
-  run(module: string, job: RunInput, handler: RunHandler): WorkerRun {
+  /** Runs a task in a free worker. The caller limits how many run at once. */
+  run(module: string, runInput: RunInput, handler: RunHandler): WorkerRun {
     let resolve: Run['resolve'] = () => {}
     const ended: WorkerRun['ended'] = new Promise((resolveEnded) => {
       resolve = resolveEnded
@@ -91,7 +91,7 @@ export class WorkerPool {
       ...handler,
       number,
       module,
-      job,
+      runInput,
       worker: undefined,
       aborted: undefined,
       ended: false,
@@ -128,7 +128,7 @@ export class WorkerPool {
       clearTimeout(worker.timer)
       run.worker = worker
       worker.run = run
-      worker.post({ kind: 'run', run: run.number, module: run.module, job: run.job })
+      worker.post({ kind: 'run', run: run.number, module: run.module, runInput: run.runInput })
       if (run.aborted) worker.post({ kind: 'abort', run: run.number, cause: run.aborted })
     } catch (error) {
       this.#finish(run, {

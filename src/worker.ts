@@ -19,7 +19,7 @@ import type { TaskType } from './task-type.ts'
 
 /** `run` numbers the runs of one pool, so that a late message of an ended run is not mistaken for one of the next. */
 export type ToWorker =
-  | { kind: 'run'; run: number; module: string; job: RunInput }
+  | { kind: 'run'; run: number; module: string; runInput: RunInput }
   | { kind: 'abort'; run: number; cause: AbortCause }
   | { kind: 'checkpointed'; id: number; error?: ErrorInfo }
 
@@ -70,7 +70,7 @@ async function load(module: string): Promise<TaskType> {
   return type
 }
 
-async function start(run: number, module: string, job: RunInput): Promise<void> {
+async function start(run: number, module: string, runInput: RunInput): Promise<void> {
   const abort = new AbortController()
   current = { run, abort }
   const saveCheckpoint = (state: string) =>
@@ -81,7 +81,7 @@ async function start(run: number, module: string, job: RunInput): Promise<void> 
     })
   const end = await runTask(
     async (input, ctx) => (loaded.get(module) ?? (await load(module))).run(input, ctx),
-    job,
+    runInput,
     { abort, report: (report) => sendReport(run, report), saveCheckpoint }
   )
   for (const flush of flushOutput) flush()
@@ -89,7 +89,7 @@ async function start(run: number, module: string, job: RunInput): Promise<void> 
 }
 
 function receive(message: ToWorker): void {
-  if (message.kind === 'run') void start(message.run, message.module, message.job)
+  if (message.kind === 'run') void start(message.run, message.module, message.runInput)
   else if (message.kind === 'abort') {
     if (current.run === message.run) current.abort.abort(abortReason(message.cause))
   } else {

@@ -24,8 +24,8 @@ export const retryMs = 250
 const stopWithinMs = 500
 
 /**
- * Runs tasks of the queue in this process: fetches them for its free slots (fetch-loop.ts), renews their leases (lease-loop.ts), records
- * their outcomes (finish.ts), and resolves those of lost processes (recovery.ts).
+ * Runs tasks of the queue in this process: fetches them for its free slots (fetch-loop.ts), renews their leases (lease-loop.ts),
+ * records their outcomes (finish.ts), and resolves those of lost processes (recovery.ts).
  */
 export class Worker {
   readonly slots: Slots

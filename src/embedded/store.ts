@@ -235,10 +235,7 @@ export class Store {
     this.events.delete(seq)
   }
 
-  /**
-   * Finished tasks, the oldest first: completed and cancelled ones that ended at `time` or before; if there are none, failed ones
-   * that ended at `failedTime` or before.
-   */
+  /** Finished tasks, the oldest first: completed and cancelled ones that ended by `time`; if none, failed ones by `failedTime`. */
   endedBefore(time: number, failedTime: number, limit: number): { seq: number; task_id: string }[] {
     const ended = this.#sql.endedBefore.all(time, limit)
     return ended.length > 0 ? ended : this.#sql.failedBefore.all(failedTime, limit)

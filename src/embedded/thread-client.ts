@@ -37,7 +37,10 @@ interface Events {
   died(): void
 }
 
-/** Asks the thread of the store: all of a turn of the event loop in one message. Errors are TaskErrors, or StartErrors when it is opened. */
+/**
+ * Asks the thread of the store: all of a turn of the event loop in one message. Errors are TaskErrors, or StartErrors when it is
+ * opened.
+ */
 export class ThreadClient {
   readonly #thread: Thread
   readonly #events: Events

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { taskFiles } from '../task-files.ts'
 import { setUpService } from './service.ts'
 
@@ -57,14 +57,19 @@ t.test(
   }
 )
 
-t.test('a crash finishes what runs, exits 1 and is recorded as a crash', async (t) => {
+/** A process that crashes while a task runs, which ends when the gate is opened. */
+async function crashBesideTask(t: Test) {
   const { start, witness, gate, openGate } = setUpService(t, types)
   const server = await start()
   const running = await witness.start({ type: 'gated', input: { gate } }, 'running')
   const stream = witness.follow(running)
   await stream.seen(({ type }) => type === 'task_started')
-
   await witness.start({ type: 'crash', input: {} }, 'crash')
+  return { start, server, stream, openGate }
+}
+
+t.test('a crash finishes what runs, exits 1 and is recorded as a crash', async (t) => {
+  const { start, server, stream, openGate } = await crashBesideTask(t)
   const line = await server.logged(({ msg }) => msg === 'uncaught exception')
   t.match(line, { err: { message: 'nobody caught this', stack: /crash\.mjs/ } })
   await server.logged(({ msg }) => msg === 'draining before exit')
@@ -84,12 +89,7 @@ t.test('a crash finishes what runs, exits 1 and is recorded as a crash', async (
 for (const signals of [1, 2]) {
   const what = signals === 1 ? 'one SIGTERM while a crash drains waits for' : 'a second one does not wait for'
   t.test(`${what} what runs`, async (t) => {
-    const { start, witness, gate, openGate } = setUpService(t, types)
-    const server = await start()
-    const running = await witness.start({ type: 'gated', input: { gate } }, 'running')
-    const stream = witness.follow(running)
-    await stream.seen(({ type }) => type === 'task_started')
-    await witness.start({ type: 'crash', input: {} }, 'crash')
+    const { server, stream, openGate } = await crashBesideTask(t)
     await server.logged(({ msg }) => msg === 'draining before exit')
 
     server.child.kill('SIGTERM')

@@ -44,7 +44,10 @@ end
 return { probe.err or false, stops, unknown }
 `
 
-/** Lets due tasks join the queue, and requeues the jobs whose leases have run out; returns the attempts among them that had begun, whose outcomes are missing. */
+/**
+ * Lets due tasks join the queue, and requeues the jobs whose leases have run out; returns the attempts among them that had
+ * begun, whose outcomes are missing.
+ */
 export const recover = `
 enqueueDue(clock())
 local lost = {}

@@ -49,9 +49,11 @@ export async function fetchLink(link: URL, options: FetchOptions): Promise<Findi
     turns.take(hostOf(url), async () => {
       answer = undefined
       const startedAt = performance.now()
-      const question = { method, url, credentials: credentialsFor(url, link) }
+      const linkRequest = { method, url, credentials: credentialsFor(url, link) }
       try {
-        answer = await withinTime(timeoutMs - spentMs, signal, (limit) => sendRequest(question, guard, limit))
+        answer = await withinTime(timeoutMs - spentMs, signal, (limit) =>
+          sendRequest(linkRequest, guard, limit)
+        )
       } finally {
         spentMs += performance.now() - startedAt
       }

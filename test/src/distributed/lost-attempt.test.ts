@@ -2,8 +2,8 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import t from 'tap'
 import { DistributedEngine } from '../../../src/distributed/engine.ts'
-import type { Claim, EngineHost, Outcome } from '../../../src/engine.ts'
 import { needsRedis, startRedis } from '../../redis.ts'
+import { heldHost } from './held-host.ts'
 
 t.test(
   'a process that lost an attempt and got its job back does not record how the attempt was aborted',
@@ -24,29 +24,11 @@ t.test(
     })
     t.teardown(() => engine.stop())
 
-    const runs: { claim: Claim; end: (outcome: Outcome) => void }[] = []
-    const givenUp: { taskId: string; attempt: number }[] = []
-    let started = () => {}
-    const host: EngineHost = {
-      run: (claim) =>
-        new Promise((end) => {
-          runs.push({ claim, end })
-          started()
-        }),
-      resolveLost: () => ({ status: 'pending', reason: 'lost', delayMs: 0 }),
-      slotReleased() {},
-      attemptEnded() {},
-      attemptLost: (taskId, attempt) => givenUp.push({ taskId, attempt }),
-      committed() {},
-      changed() {},
-      changesMissed() {}
-    }
-    const nextRun = () => new Promise<void>((resolve) => (started = resolve))
+    const { host, runs, lost: discarded, until } = heldHost()
     await engine.start(host)
-    const first = nextRun()
     engine.setClaiming(true)
     const [{ taskId = '' } = {}] = await engine.submit([{ type: 'any', input: '1', priority: 0 }])
-    await first
+    await until(() => runs.length === 1)
 
     const [lock = ''] = await redis.keys(`*${taskId}:lock`)
     const active = lock.replace(`${taskId}:lock`, 'active')
@@ -58,11 +40,10 @@ t.test(
     // As a claim of this process does whose answer is lost.
     await redis.multi().lpush(active, taskId).set(lock, owner, 'PX', 3_000).exec()
 
-    const second = nextRun()
     runs[0]?.end({ status: 'cancelled', reason: 'client' })
-    await second
+    await until(() => runs.length === 2)
     t.equal(runs[1]?.claim.attempt, 2, 'the task goes on')
-    t.strictSame(givenUp, [{ taskId, attempt: 1 }])
+    t.strictSame(discarded, [{ taskId, attempt: 1 }])
     t.match(logged.join(''), /this process lost the lease/)
     runs[1]?.end({ status: 'completed', result: 'null' })
   }

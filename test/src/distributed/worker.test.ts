@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import { Availability } from '../../../src/distributed/availability.ts'
 import { Worker } from '../../../src/distributed/worker.ts'
-import type { Claim, EngineHost, Outcome } from '../../../src/engine.ts'
+import type { Outcome } from '../../../src/engine.ts'
 import { quietLog } from '../../helper.ts'
 import { needsRedis } from '../../redis.ts'
+import { heldHost } from './held-host.ts'
 import { openJobs } from './open-jobs.ts'
 
 const skip = needsRedis()
@@ -15,32 +16,10 @@ async function startWorker(t: Test, maxRunning: number) {
   const availability = new Availability(quietLog)
   availability.renewed()
   const jobs = opened.jobsOf('one')
-  const runs: { claim: Claim; end: (outcome: Outcome) => void }[] = []
-  const ended: { taskId: string; status: string }[] = []
-  let changed = () => {}
-  const host: EngineHost = {
-    run: (claim) =>
-      new Promise((end) => {
-        runs.push({ claim, end })
-        changed()
-      }),
-    resolveLost: () => ({ status: 'pending', reason: 'lost', delayMs: 0 }),
-    slotReleased() {},
-    attemptEnded({ taskId }, { status }) {
-      ended.push({ taskId, status })
-      changed()
-    },
-    attemptLost() {},
-    committed() {},
-    changed() {},
-    changesMissed() {}
-  }
+  const { host, ...held } = heldHost()
   const worker = new Worker({ availability, jobs, host, maxRunning, log: quietLog })
   t.teardown(() => worker.stop())
-  const until = async (isTrue: () => boolean) => {
-    while (!isTrue()) await new Promise<void>((resolve) => (changed = resolve))
-  }
-  return { ...opened, jobs, worker, runs, ended, until }
+  return { ...opened, ...held, jobs, worker }
 }
 
 t.test('runs as many tasks as it has slots, and the next when one has ended', { skip }, async (t) => {
